@@ -1,0 +1,11 @@
+//! What one request shows of itself, and who sent it.
+//!
+//! A core crate: no sockets, no clock, no randomness. Bytes, time and seeds come in as arguments.
+
+pub mod client;
+pub mod facts;
+pub mod time;
+
+pub use client::{ClientAddr, ClientIdentity, ClientSource};
+pub use facts::{ContentLength, Field, Protocol, RequestFacts, Scheme};
+pub use time::{Now, UnixTime};

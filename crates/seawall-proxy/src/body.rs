@@ -1,0 +1,56 @@
+//! Message bodies as they pass through an exchange.
+//!
+//! Everything runs on one thread per core, so bodies need not be `Send`.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+/// Why a body ended before its end.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request's content on its way to the origin.
+pub enum RequestBody {
+    /// No content: the request can be sent again.
+    Empty,
+    /// Content that is read from the client as it is sent on, once.
+    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>),
+}
+
+impl RequestBody {
+    /// Whether the request can be sent a second time.
+    pub const fn is_replayable(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Streamed(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}

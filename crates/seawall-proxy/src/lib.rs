@@ -1,0 +1,3 @@
+//! Listeners, TLS, HTTP/1.1 and HTTP/2, the origin pool, and the exchange that ties them together.
+
+pub mod body;

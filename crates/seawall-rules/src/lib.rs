@@ -1,0 +1,8 @@
+//! Rules, limits, verdicts and receipts: whether a request may pass, and how to say why not.
+//!
+//! A core crate: no sockets, no files, no clock. Rules are plain data ([`rule`]) compiled into an immutable set
+//! whose cost of deciding does not grow with the rules that cannot match.
+
+pub mod limit;
+pub mod refusal;
+pub mod rule;

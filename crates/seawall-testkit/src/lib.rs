@@ -1,0 +1,1 @@
+//! Real servers, scripted origins and raw clients for tests.
