@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod facts;
+pub mod h1;
 pub mod time;
 
 pub use client::{ClientAddr, ClientIdentity, ClientSource};
