@@ -5,8 +5,10 @@
 pub mod client;
 pub mod facts;
 pub mod h1;
+pub mod network;
 pub mod time;
 
 pub use client::{ClientAddr, ClientIdentity, ClientSource};
 pub use facts::{ContentLength, Field, Protocol, RequestFacts, Scheme};
+pub use network::{NetworkMap, NetworkSet, prefix_of};
 pub use time::{Now, UnixTime};
