@@ -5,10 +5,12 @@
 pub mod client;
 pub mod facts;
 pub mod h1;
+pub mod named_sets;
 pub mod network;
 pub mod time;
 
 pub use client::{ClientAddr, ClientIdentity, ClientSource};
 pub use facts::{ContentLength, Field, Protocol, RequestFacts, Scheme};
+pub use named_sets::{NamedSet, named_set};
 pub use network::{NetworkMap, NetworkSet, prefix_of};
 pub use time::{Now, UnixTime};
