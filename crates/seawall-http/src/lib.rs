@@ -5,6 +5,7 @@
 pub mod client;
 pub mod facts;
 pub mod h1;
+pub mod forwarded;
 pub mod named_sets;
 pub mod network;
 pub mod time;
