@@ -10,7 +10,9 @@ pub mod named_sets;
 pub mod network;
 pub mod time;
 
-pub use client::{ClientAddr, ClientIdentity, ClientSource};
+pub use client::{
+    Claim, ClientAddr, ClientFieldName, ClientIdentity, ClientSource, TrustedHops, claimed, identify,
+};
 pub use facts::{ContentLength, Field, Protocol, RequestFacts, Scheme};
 pub use named_sets::{NamedSet, named_set};
 pub use network::{NetworkMap, NetworkSet, prefix_of};
