@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::rule::{Condition, Mode};
+use crate::rule::{Condition, Mode, RuleProblem};
+use crate::rule::{check_conditions, check_name, check_partition, check_rate};
 
 /// A rate for each value of a partition key (IETF RateLimit fields draft: a quota policy).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,4 +61,14 @@ pub enum KeyPart {
     UserAgent,
     /// A field's value.
     Field(HeaderName),
+}
+
+/// Everything that is wrong with one limit, as [`crate::rule::check`] says it of a rule.
+pub fn check(limit: &Limit) -> Vec<RuleProblem> {
+    let mut problems = Vec::new();
+    check_name(&limit.name, &mut problems);
+    check_conditions(&limit.conditions, &mut problems);
+    check_rate(&limit.rate, &mut problems);
+    check_partition(&limit.by, &mut problems);
+    problems
 }

@@ -1,5 +1,7 @@
 //! What a rule is: a conjunction over request facts, with an action, a mode, an expiry and its provenance.
 
+mod check;
+
 use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
@@ -7,6 +9,12 @@ use ipnet::IpNet;
 use seawall_http::UnixTime;
 
 use crate::limit::{PartitionKey, Rate};
+
+pub use check::{
+    ALLOW_MAX, BURST_TIME_MAX, CONDITIONS_MAX, DELAY_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, Place, RATE_MAX,
+    REFUSAL_TEXT_BYTES_MAX, Reason, RuleProblem, TEXT_BYTES_MAX, VALUES_MAX, check,
+};
+pub(crate) use check::{check_conditions, check_name, check_partition, check_rate, fact_word};
 
 /// A rule as somebody wrote it. Plain data: comparing two tells whether anything changed.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,0 +1,78 @@
+//! Rules and limits as text: canonical JSON for the archive, the admin API and receipts' explanations, and one
+//! line of plain English for people.
+//!
+//! The JSON form has a version, `"v": 1`; a later version keeps reading the earlier ones, because the archive
+//! outlives the program. Unknown members are errors that name the member, so that nothing that somebody wrote is
+//! silently left out. Canonical: equal definitions give equal text.
+
+mod describe;
+mod span;
+mod wire;
+
+use thiserror::Error;
+
+use crate::limit::Limit;
+use crate::rule::Rule;
+
+pub use describe::{describe, describe_limit};
+
+/// The version that is written.
+const VERSION: u32 = 1;
+
+/// Why a text is not the JSON form of a rule or limit.
+#[derive(Debug, Error)]
+pub enum DefinitionError {
+    /// Not JSON, or not of this form; the message names the member and the place.
+    #[error("{0}")]
+    Form(#[from] serde_json::Error),
+    /// A version that this program does not know.
+    #[error("version {0} is not known here: it was written by a newer seawall")]
+    Version(u32),
+    /// A member whose value cannot be what it should be.
+    #[error("`{member}`: `{value}` is not {expected}")]
+    Value {
+        /// The member.
+        member: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+/// A rule as canonical JSON.
+pub fn to_json(rule: &Rule) -> String {
+    text(&wire::RuleWire::from(rule))
+}
+
+/// A rule from its JSON form. The form alone is checked: whether the rule makes sense, [`crate::rule::check`] says.
+pub fn from_json(json: &str) -> Result<Rule, DefinitionError> {
+    version(json)?;
+    serde_json::from_str::<wire::RuleWire>(json)?.try_into()
+}
+
+/// A limit as canonical JSON.
+pub fn limit_to_json(limit: &Limit) -> String {
+    text(&wire::LimitWire::from(limit))
+}
+
+/// A limit from its JSON form, as [`from_json`].
+pub fn limit_from_json(json: &str) -> Result<Limit, DefinitionError> {
+    version(json)?;
+    serde_json::from_str::<wire::LimitWire>(json)?.try_into()
+}
+
+fn text<T: serde::Serialize>(wire: &T) -> String {
+    serde_json::to_string(wire).expect("invariant: the wire forms hold only texts, numbers and lists")
+}
+
+/// Read first: a form of another version may have members that are unknown here, and that is not what is wrong.
+fn version(json: &str) -> Result<(), DefinitionError> {
+    match serde_json::from_str::<wire::VersionWire>(json)?.v {
+        VERSION => Ok(()),
+        other => Err(DefinitionError::Version(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

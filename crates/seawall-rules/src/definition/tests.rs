@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+use proptest::prelude::*;
+use seawall_http::UnixTime;
+
+use super::*;
+use crate::limit::{KeyPart, PartitionKey, Rate};
+use crate::rule::{Action, Author, Condition, Fact, Mode, Test};
+use crate::sample::{any_limit, any_rule};
+
+fn condition(fact: Fact, test: Test) -> Condition {
+    Condition { fact, test, negated: false }
+}
+
+fn story() -> Rule {
+    Rule {
+        name: "qqgamehall".into(),
+        conditions: vec![
+            condition(Fact::Method, Test::Exact("POST".into())),
+            condition(Fact::Path, Test::Exact("/ca/cacert.pem".into())),
+            condition(Fact::UserAgent, Test::Prefix("QQGameHall".into())),
+        ],
+        action: Action::Deny { status: StatusCode::FORBIDDEN, text: None },
+        mode: Mode::Enforce,
+        expires: None,
+        note: None,
+        author: Author::Operator,
+    }
+}
+
+fn per_client() -> Limit {
+    Limit {
+        name: "per-client".into(),
+        conditions: vec![],
+        by: PartitionKey(vec![KeyPart::Client]),
+        rate: Rate { requests: 50, per: Duration::from_secs(1), burst: 100 },
+        mode: Mode::Enforce,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_rule_survives_its_json_form(rule in any_rule()) {
+        prop_assert_eq!(from_json(&to_json(&rule)).unwrap(), rule);
+    }
+
+    #[test]
+    fn a_limit_survives_its_json_form(limit in any_limit()) {
+        prop_assert_eq!(limit_from_json(&limit_to_json(&limit)).unwrap(), limit);
+    }
+
+    #[test]
+    fn a_description_is_one_line(rule in any_rule(), limit in any_limit()) {
+        let rule = Rule {
+            // Methods are tokens in any rule that passes the checks.
+            action: match rule.action { Action::RefuseMethod { .. } => Action::Drop, other => other },
+            ..rule
+        };
+        prop_assert!(!describe(&rule).contains('\n'));
+        prop_assert!(!describe_limit(&limit).contains('\n'));
+    }
+}
+
+#[test]
+fn the_json_form_of_version_1_does_not_change() {
+    insta::assert_snapshot!(to_json(&story()), @r#"{"v":1,"name":"qqgamehall","match":[{"fact":"method","test":{"exact":"POST"}},{"fact":"path","test":{"exact":"/ca/cacert.pem"}},{"fact":"user-agent","test":{"prefix":"QQGameHall"}}],"action":{"deny":{"status":403}},"mode":"enforce","author":"operator"}"#);
+    let all = Rule {
+        conditions: vec![
+            Condition {
+                fact: Fact::Field(HeaderName::from_static("x-app")),
+                test: Test::Absent,
+                negated: true,
+            },
+            condition(Fact::Client, Test::Within(vec!["2001:db8::/32".parse().unwrap()])),
+            condition(Fact::ContentLength, Test::Range { min: 1, max: 9 }),
+        ],
+        action: Action::Limit {
+            rate: Rate { requests: 1, per: Duration::from_millis(1500), burst: 2 },
+            by: PartitionKey(vec![
+                KeyPart::Network { v4: 24, v6: 48 },
+                KeyPart::Field(HeaderName::from_static("x-app")),
+            ]),
+        },
+        mode: Mode::Observe,
+        expires: Some(UnixTime(1_700_000_000_000)),
+        note: Some("seen since Monday".into()),
+        ..story()
+    };
+    insta::assert_snapshot!(to_json(&all), @r#"{"v":1,"name":"qqgamehall","match":[{"fact":{"field":"x-app"},"test":"absent","not":true},{"fact":"client","test":{"within":["2001:db8::/32"]}},{"fact":"content-length","test":{"range":{"min":1,"max":9}}}],"action":{"limit":{"rate":{"requests":1,"per":"1500ms","burst":2},"by":[{"network":{"v4":24,"v6":48}},{"field":"x-app"}]}},"mode":"observe","expires_ms":1700000000000,"note":"seen since Monday","author":"operator"}"#);
+    insta::assert_snapshot!(limit_to_json(&per_client()), @r#"{"v":1,"name":"per-client","match":[],"by":["client"],"rate":{"requests":50,"per":"1s","burst":100},"mode":"enforce"}"#);
+}
+
+fn error(from: &str, to: &str) -> String {
+    let json = to_json(&story());
+    assert!(json.contains(from));
+    from_json(&json.replace(from, to)).unwrap_err().to_string()
+}
+
+#[test]
+fn unknown_members_are_errors_that_name_them() {
+    assert!(error(r#""mode":"#, r#""mood":"enforce","mode":"#).contains("unknown field `mood`"));
+    assert!(error(r#""status":403"#, r#""status":403,"txet":"no""#).contains("unknown field `txet`"));
+    assert!(error(r#"{"fact":"path","#, r#"{"neg":true,"fact":"path","#).contains("unknown field `neg`"));
+    assert!(error(r#""prefix""#, r#""starts""#).contains("unknown variant `starts`"));
+    assert!(error(r#""user-agent""#, r#""agent""#).contains("unknown variant `agent`"));
+}
+
+#[test]
+fn a_form_of_a_newer_version_is_said_to_be_one() {
+    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":2,"colour":"red","#), @"version 2 is not known here: it was written by a newer seawall");
+}
+
+#[test]
+fn values_that_cannot_be_are_named() {
+    insta::assert_snapshot!(error(r#""status":403"#, r#""status":99"#), @"`status`: `99` is not a status code");
+    insta::assert_snapshot!(error(r#""path","test":{"exact":"/ca/cacert.pem"}"#, r#""client","test":{"within":["here"]}"#), @"`within`: `here` is not a network such as 192.0.2.0/24");
+    insta::assert_snapshot!(error(r#"{"deny":{"status":403}}"#, r#"{"tarpit":{"delay":"soon"}}"#), @"`delay`: `soon` is not a duration such as 30s or 500ms");
+    insta::assert_snapshot!(error(r#""user-agent""#, r#"{"field":"a b"}"#), @"`field`: `a b` is not a field name");
+}
+
+#[test]
+fn a_rule_reads_as_a_sentence() {
+    insta::assert_snapshot!(describe(&story()), @r#"deny 403 when method is POST and path is /ca/cacert.pem and user agent begins with "QQGameHall""#);
+    let says = |fact, test, negated, action, mode| {
+        describe(&Rule { conditions: vec![Condition { fact, test, negated }], action, mode, ..story() })
+    };
+    let refuse = Action::RefuseMethod { allow: vec!["GET".into(), "HEAD".into()] };
+    let one_of = |n: usize| {
+        Test::OneOf(["/a", "/b c", "/d", "/e", "/f"][..n].iter().map(ToString::to_string).collect())
+    };
+    insta::assert_snapshot!(says(Fact::Path, one_of(3), false, refuse, Mode::Observe), @r#"count only: refuse the method, allowing GET and HEAD, when path is /a, "/b c" or /d"#);
+    insta::assert_snapshot!(says(Fact::Path, one_of(5), true, Action::Allow, Mode::Enforce), @"allow when path is not one of 5 values");
+    insta::assert_snapshot!(says(Fact::Referer, Test::Absent, true, Action::Drop, Mode::Enforce), @"close without an answer when referer is not absent");
+    let networks = Test::Within(vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]);
+    let tarpit = Action::Tarpit { delay: Duration::from_secs(20) };
+    insta::assert_snapshot!(says(Fact::Client, networks, false, tarpit, Mode::Enforce), @"deny 403 after 20s when client is in 192.0.2.0/24 or 2001:db8::/32");
+    let gone = Action::Deny { status: StatusCode::GONE, text: Some("Moved away".into()) };
+    insta::assert_snapshot!(says(Fact::UserAgent, Test::Contains("Bot".into()), true, gone, Mode::Enforce), @r#"deny 410 saying "Moved away" when user agent does not contain "Bot""#);
+    let empty = Rule { conditions: vec![], ..story() };
+    insta::assert_snapshot!(describe(&empty), @"deny 403 when anything is asked for");
+}
+
+#[test]
+fn a_limit_reads_as_a_sentence() {
+    insta::assert_snapshot!(describe_limit(&per_client()), @"at most 50 requests per second (100 at once) for each client");
+    let search = Limit {
+        conditions: vec![condition(Fact::Path, Test::Prefix("/search".into()))],
+        by: PartitionKey(vec![KeyPart::Network { v4: 24, v6: 48 }, KeyPart::Host]),
+        rate: Rate { requests: 1, per: Duration::from_secs(90), burst: 3 },
+        ..per_client()
+    };
+    insta::assert_snapshot!(describe_limit(&search), @r#"at most 1 request per 90s (3 at once) for each network (/24, IPv6 /48) and host when path begins with "/search""#);
+}

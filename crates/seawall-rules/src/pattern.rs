@@ -1,0 +1,61 @@
+//! Regular expressions as rules use them: over octets, in linear time, without captures, with bounded memory.
+//!
+//! The `regex` crate keeps the memory of a search in a pool that threads share; here the caller owns it, so that
+//! a worker never meets another one's lock. The syntax is the `regex` crate's, with Unicode classes on and
+//! `(?-u)` allowed to match any octet.
+
+use regex_automata::meta::{BuildError, Config, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
+
+/// Compiled size of one expression. `\w{60}` with Unicode classes comes close to it; a list of some hundred words
+/// stays far below.
+pub(crate) const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// Memory of one expression's lazy automaton, per worker.
+const CACHE_BYTES: usize = 256 << 10;
+
+/// Compiles one expression.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
+    let config = config().nfa_size_limit(Some(PATTERN_BYTES_MAX)).hybrid_cache_capacity(CACHE_BYTES);
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax())
+        .build(pattern)
+        .map_err(|error| PatternError::new(&error))
+}
+
+/// Why an expression was not compiled.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum PatternError {
+    /// Compiled, it would be larger than this many bytes.
+    TooLarge(usize),
+    /// It is not a regular expression: what is wrong with it, and at which byte.
+    Syntax { why: String, at: Option<usize> },
+}
+
+impl PatternError {
+    fn new(error: &BuildError) -> Self {
+        if let Some(limit) = error.size_limit() {
+            return Self::TooLarge(limit);
+        }
+        match error.syntax_error() {
+            Some(regex_syntax::Error::Parse(parse)) => {
+                Self::Syntax { why: parse.kind().to_string(), at: Some(parse.span().start.offset) }
+            }
+            Some(regex_syntax::Error::Translate(translate)) => {
+                Self::Syntax { why: translate.kind().to_string(), at: Some(translate.span().start.offset) }
+            }
+            _ => Self::Syntax { why: error.to_string(), at: None },
+        }
+    }
+}
+
+fn config() -> Config {
+    // Rules ask whether an expression matches, never where: no captures, and empty matches may split characters.
+    Regex::config().which_captures(WhichCaptures::None).utf8_empty(false)
+}
+
+fn syntax() -> syntax::Config {
+    syntax::Config::new().utf8(false)
+}
