@@ -1,4 +1,8 @@
-//! What a limit is: a rate per partition key.
+//! What a limit is: a rate per partition key. How it is counted: [`Gcra`] in a [`LimitTable`].
+
+mod gcra;
+mod key;
+mod table;
 
 use std::time::Duration;
 
@@ -6,6 +10,10 @@ use http::HeaderName;
 
 use crate::rule::{Condition, Mode, RuleProblem};
 use crate::rule::{check_conditions, check_name, check_partition, check_rate};
+
+pub use gcra::{Gcra, LimitOutcome};
+pub use key::{Key, KeyHasher};
+pub use table::LimitTable;
 
 /// A rate for each value of a partition key (IETF RateLimit fields draft: a quota policy).
 #[derive(Clone, Debug, Eq, PartialEq)]
