@@ -9,5 +9,6 @@ mod sample;
 
 pub mod definition;
 pub mod limit;
+pub mod receipt;
 pub mod refusal;
 pub mod rule;
