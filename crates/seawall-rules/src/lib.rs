@@ -11,4 +11,5 @@ pub mod definition;
 pub mod limit;
 pub mod receipt;
 pub mod refusal;
+pub mod render;
 pub mod rule;
