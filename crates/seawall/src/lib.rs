@@ -1,0 +1,3 @@
+//! What the `seawall` command is made of.
+
+pub mod state;
