@@ -6,6 +6,7 @@ pub mod client;
 pub mod facts;
 pub mod h1;
 pub mod forwarded;
+pub mod intermediary;
 pub mod named_sets;
 pub mod network;
 pub mod time;
@@ -14,6 +15,7 @@ pub use client::{
     Claim, ClientAddr, ClientFieldName, ClientIdentity, ClientSource, TrustedHops, claimed, identify,
 };
 pub use facts::{ContentLength, Field, Protocol, RequestFacts, Scheme};
+pub use intermediary::{IntermediaryDetector, IntermediaryLimits, PeerRequest, Suspicion};
 pub use named_sets::{NamedSet, named_set};
 pub use network::{NetworkMap, NetworkSet, prefix_of};
 pub use time::{Now, UnixTime};
