@@ -9,6 +9,7 @@ pub mod forwarded;
 pub mod intermediary;
 pub mod named_sets;
 pub mod network;
+pub mod proxy_protocol;
 pub mod time;
 
 pub use client::{
