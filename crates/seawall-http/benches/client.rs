@@ -1,4 +1,4 @@
-//! What finding the client costs, in nanoseconds a request: medians of nine rounds. `cargo bench -p seawall-http`
+//! What finding the client and normalising the target cost, in nanoseconds a request: medians of nine rounds. `cargo bench -p seawall-http`
 
 #![expect(clippy::print_stdout, reason = "prints its figures")]
 
@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
+use seawall_http::target::{normalise_host, normalise_path, query_shape};
 use seawall_http::{
     ClientFieldName, Field, IntermediaryDetector, IntermediaryLimits, NetworkSet, Now, PeerRequest,
     TrustedHops, UnixTime, claimed, identify, named_set,
@@ -20,6 +21,7 @@ const LANGUAGE: &[u8] = b"de-CH,de;q=0.9,en-US;q=0.8,en;q=0.7";
 fn main() {
     identity();
     intermediary();
+    target();
 }
 
 fn identity() {
@@ -72,6 +74,20 @@ fn intermediary() {
     measure("observe: flood of peers with one request", |n| flood.observe(request(n, n, true), NOW));
     measure("is_suspected: somebody is", |n| {
         full.is_suspected(IpAddr::V4(Ipv4Addr::from_bits(n.wrapping_mul(0x9e37_79b9) % 6_000)))
+    });
+}
+
+fn target() {
+    let plain = "/wiki/Special-Pages/recent.changes/2026/cacert.pem";
+    measure("normalise_path: normal, 50 bytes", |_| normalise_path(black_box(plain)).len());
+    measure("normalise_path: encoded and dotted", |_| {
+        normalise_path(black_box("/a//b/%7Euser/../Z%C3%BCrich")).len()
+    });
+    measure("normalise_host: normal", |_| normalise_host(black_box("www.site.example")).len());
+    let mut shape = String::new();
+    measure("query_shape: four parameters", |_| {
+        shape.clear();
+        query_shape(black_box("title=Main&action=history&offset=20260101&limit=500"), &mut shape);
     });
 }
 

@@ -10,6 +10,7 @@ pub mod intermediary;
 pub mod named_sets;
 pub mod network;
 pub mod proxy_protocol;
+pub mod target;
 pub mod time;
 
 pub use client::{
