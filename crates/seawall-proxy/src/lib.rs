@@ -1,3 +1,4 @@
 //! Listeners, TLS, HTTP/1.1 and HTTP/2, the origin pool, and the exchange that ties them together.
 
 pub mod body;
+pub mod files;
