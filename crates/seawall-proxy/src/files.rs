@@ -1,8 +1,10 @@
 //! The embedded origin: a folder of files served as an origin server would (RFC 9110).
 //!
-//! A request takes one step on tokio's blocking pool, in which its file is opened, its preconditions
-//! and ranges are decided and its first chunk is read, so that most files need no second step. What
-//! is larger streams (`files/body.rs`). The thread of the runtime never touches the file system.
+//! What the kernel has in memory, a hot file on a local file system, is answered at once: the name is
+//! looked up with `RESOLVE_CACHED` and read with `RWF_NOWAIT`, which fail rather than wait. For all
+//! else a request takes one step on tokio's blocking pool, in which its file is opened, its
+//! preconditions and ranges are decided and its first chunk is read, so that most files need no
+//! second step. What is larger streams (`files/body.rs`). The thread of the runtime never waits.
 //!
 //! Bounds: 256 KiB in memory for each response under way, 16 ranges, 4 KiB of decoded path. How many
 //! requests wait for the blocking pool is bounded by the exchanges that the listener admits.
@@ -34,7 +36,7 @@ mod response;
 pub use self::body::FileBody;
 use self::coding::{Coding, Preference};
 use self::conditional::{Conditions, Outcome, RangeApplies, Validators, Values};
-use self::open::{Anchor, Found, NANOSECONDS, OpenError, Root, Stamp};
+use self::open::{Anchor, Found, NANOSECONDS, OpenError, Root, Stamp, Wait};
 use self::path::{PathError, RequestPath};
 use self::range::Selection;
 use self::response::{Content, Representation};
@@ -77,8 +79,18 @@ impl FileOrigin {
             Err(PathError::Unservable) => return response::plain(StatusCode::NOT_FOUND, content),
         };
         let request = FileRequest::new(parts, path, content);
+        let now = SystemTime::now();
+        if self.root.is_in_memory()
+            && let Some(response) = request.answer(&self.root, Wait::Never, now)
+        {
+            return response;
+        }
         let root = Arc::clone(&self.root);
-        let answer = tokio::task::spawn_blocking(move || request.answer(&root, SystemTime::now())).await;
+        let answer = tokio::task::spawn_blocking(move || request.answer(&root, Wait::Allowed, now)).await;
+        // The pool answers, or the task was lost.
+        let answer = answer.map(|response| {
+            response.unwrap_or_else(|| response::plain(StatusCode::SERVICE_UNAVAILABLE, content))
+        });
         answer.unwrap_or_else(|error| {
             tracing::error!(%error, "answering from a file failed");
             response::plain(StatusCode::INTERNAL_SERVER_ERROR, content)
@@ -99,6 +111,7 @@ struct FileRequest {
 /// Why there is no representation to send.
 enum Failure {
     Open(OpenError),
+    Read(io::Error),
     /// A folder with an index, asked for without its slash.
     Redirect,
 }
@@ -124,41 +137,55 @@ impl FileRequest {
         }
     }
 
-    /// Does everything that touches the file system: this blocks.
-    fn answer(&self, root: &Root, now: SystemTime) -> Response<FileBody> {
+    /// Does everything that touches the file system. Nothing comes of it if it may not wait but must.
+    fn answer(&self, root: &Root, wait: Wait, now: SystemTime) -> Option<Response<FileBody>> {
         for _ in 0..CHANGED_TRIES_MAX {
-            match self.try_answer(root, now) {
-                Ok(Ok(response)) => return response,
+            match self.try_answer(root, wait, now) {
+                Ok(response) => return Some(response),
                 // Rewritten between two system calls: the next look finds it as it is then.
-                Ok(Err(error)) if body::is_change(&error) => {}
-                Ok(Err(error)) => return self.failed(&error),
-                Err(Failure::Redirect) => {
-                    let location = self.path.folder_location(self.query.as_deref());
-                    return response::redirect(&location, self.content);
+                Err(Failure::Read(error)) if body::is_change(&error) => {}
+                Err(Failure::Read(error)) if wait == Wait::Never => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        root.is_never_in_memory();
+                    }
+                    return None;
                 }
-                Err(Failure::Open(OpenError::NotFound)) => return self.plain(StatusCode::NOT_FOUND),
-                Err(Failure::Open(OpenError::Forbidden)) => return self.plain(StatusCode::FORBIDDEN),
-                Err(Failure::Open(OpenError::Busy)) => return self.plain(StatusCode::SERVICE_UNAVAILABLE),
-                Err(Failure::Open(OpenError::Failed(errno))) => return self.failed(&errno.into()),
+                Err(failure) => return self.explain(failure),
             }
         }
-        self.plain(StatusCode::SERVICE_UNAVAILABLE)
+        Some(self.plain(StatusCode::SERVICE_UNAVAILABLE))
     }
 
-    fn try_answer(&self, root: &Root, now: SystemTime) -> Result<io::Result<Response<FileBody>>, Failure> {
-        let chosen = self.choose(&root.anchor()?, now)?;
-        Ok(match self.conditions.evaluate(&chosen.validators) {
-            Outcome::Failed => Ok(self.plain(StatusCode::PRECONDITION_FAILED)),
-            Outcome::NotModified => Ok(chosen.not_modified()),
-            Outcome::Proceed { range } => match self.selection(range, chosen.stamp.size) {
-                Selection::Whole => chosen.whole(self.content),
-                Selection::Unsatisfiable => Ok(chosen.unsatisfiable()),
-                Selection::Ranges(ranges) => match ranges.as_slice() {
-                    &[one] => chosen.range(one),
-                    several => chosen.ranges(several),
-                },
-            },
+    fn explain(&self, failure: Failure) -> Option<Response<FileBody>> {
+        Some(match failure {
+            Failure::Redirect => {
+                response::redirect(&self.path.folder_location(self.query.as_deref()), self.content)
+            }
+            Failure::Open(OpenError::NotFound) => self.plain(StatusCode::NOT_FOUND),
+            Failure::Open(OpenError::Forbidden) => self.plain(StatusCode::FORBIDDEN),
+            Failure::Open(OpenError::Busy) => self.plain(StatusCode::SERVICE_UNAVAILABLE),
+            Failure::Open(OpenError::WouldWait) => return None,
+            Failure::Open(OpenError::Failed(errno)) => self.failed(&errno.into()),
+            Failure::Read(error) => self.failed(&error),
         })
+    }
+
+    fn try_answer(&self, root: &Root, wait: Wait, now: SystemTime) -> Result<Response<FileBody>, Failure> {
+        let chosen = self.choose(&root.anchor(wait)?, now)?;
+        let range = match self.conditions.evaluate(&chosen.validators) {
+            Outcome::Failed => return Ok(self.plain(StatusCode::PRECONDITION_FAILED)),
+            Outcome::NotModified => return Ok(chosen.not_modified()),
+            Outcome::Proceed { range } => range,
+        };
+        let response = match self.selection(range, chosen.stamp.size) {
+            Selection::Whole => chosen.whole(self.content, wait),
+            Selection::Unsatisfiable => Ok(chosen.unsatisfiable()),
+            Selection::Ranges(ranges) => match ranges.as_slice() {
+                &[one] => chosen.range(one, wait),
+                several => chosen.ranges(several, wait),
+            },
+        };
+        response.map_err(Failure::Read)
     }
 
     /// The file, or the copy of it in the coding that the request prefers.
@@ -174,7 +201,7 @@ impl FileRequest {
         };
         let content_type = media::content_type(&name);
         let variants = match media::may_be_precompressed(&content_type) {
-            true => Variants::find(anchor, &name, &stamp),
+            true => Variants::find(anchor, &name, &stamp)?,
             false => Variants::default(),
         };
         let varies = variants.exist();
@@ -216,11 +243,17 @@ struct Variants([Option<(std::fs::File, Stamp)>; 3]);
 
 impl Variants {
     /// Looks for every coding, wanted or not: whether there is one decides about `Vary`.
-    fn find(anchor: &Anchor<'_>, name: &str, original: &Stamp) -> Self {
-        Self(Coding::ALL.map(|coding| {
-            let copy = anchor.file(&format!("{name}{}", coding.ending())).ok()?;
-            is_current(&copy.1, original).then_some(copy)
-        }))
+    fn find(anchor: &Anchor<'_>, name: &str, original: &Stamp) -> Result<Self, OpenError> {
+        let mut variants = Self::default();
+        for (coding, variant) in Coding::ALL.into_iter().zip(&mut variants.0) {
+            match anchor.file(&format!("{name}{}", coding.ending())) {
+                Ok(copy) if is_current(&copy.1, original) => *variant = Some(copy),
+                Err(OpenError::WouldWait) => return Err(OpenError::WouldWait),
+                // A copy that cannot be used is no reason to refuse the original.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(variants)
     }
 
     fn exist(&self) -> bool {

@@ -15,7 +15,8 @@ use seawall_proxy::files::{FileOrigin, check};
 /// A folder to serve, with a file outside it that must never be seen.
 struct Site {
     base: tempfile::TempDir,
-    origin: FileOrigin,
+    /// One that answers at once from memory, and one that uses the blocking pool.
+    origins: [FileOrigin; 2],
     runtime: tokio::runtime::Runtime,
 }
 
@@ -34,9 +35,10 @@ impl Site {
         let root = base.path().join("root");
         fs::create_dir(&root).expect("mkdir");
         fs::write(base.path().join("canary"), CANARY).expect("write");
-        let origin = FileOrigin::open(&root).expect("open");
+        let origins = [(); 2].map(|()| FileOrigin::open(&root).expect("open"));
+        check::always_wait(&origins[1]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        Self { base, origin, runtime }
+        Self { base, origins, runtime }
     }
 
     /// Writes a file that, by its time of modification, was last changed long ago.
@@ -71,26 +73,39 @@ impl Site {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("request").into_parts();
-        self.runtime.block_on(async {
-            let (head, body) = self.origin.respond(&parts).await.into_parts();
-            let announced = body.size_hint().exact();
-            let content = body.collect().await.expect("content").to_bytes();
-            assert_eq!(announced, Some(content.len() as u64));
-            Answer { status: head.status, fields: head.headers, content }
-        })
+        let [at_once, waiting] =
+            self.origins.each_ref().map(|origin| self.runtime.block_on(answer(origin, &parts)));
+        assert_eq!((at_once.status, at_once.content.len()), (waiting.status, waiting.content.len()));
+        if !at_once.field("content-type").starts_with("multipart/") {
+            assert!(at_once.content == waiting.content);
+        }
+        at_once
     }
 
     /// Begins to receive `/big.bin`, lets `change` happen, and receives the rest.
-    fn receive_across(&self, change: impl FnOnce(&Path)) -> Result<usize, String> {
+    fn receive_across(&self, change: impl Fn(&Path)) -> [Result<usize, String>; 2] {
         let (parts, ()) = Request::get("/big.bin").body(()).expect("request").into_parts();
-        self.runtime.block_on(async {
-            let mut body = self.origin.respond(&parts).await.into_body();
-            let first = body.frame().await.expect("a frame").expect("fine").into_data().expect("data");
-            change(&self.path("big.bin"));
-            let rest = body.collect().await.map_err(|error| error.to_string())?;
-            Ok(first.len() + rest.to_bytes().len())
+        self.origins.each_ref().map(|origin| {
+            fs::write(self.path("big.bin"), bytes(1_000_000)).expect("write");
+            // So that the next change shows whatever the tick of the file system's clock.
+            set_modified(&self.path("big.bin"), Duration::from_secs(1_000_000_000));
+            self.runtime.block_on(async {
+                let mut body = origin.respond(&parts).await.into_body();
+                let first = body.frame().await.expect("a frame").expect("fine").into_data().expect("data");
+                change(&self.path("big.bin"));
+                let rest = body.collect().await.map_err(|error| error.to_string())?;
+                Ok(first.len() + rest.to_bytes().len())
+            })
         })
     }
+}
+
+async fn answer(origin: &FileOrigin, parts: &http::request::Parts) -> Answer {
+    let (head, body) = origin.respond(parts).await.into_parts();
+    let announced = body.size_hint().exact();
+    let content = body.collect().await.expect("content").to_bytes();
+    assert_eq!(announced, Some(content.len() as u64));
+    Answer { status: head.status, fields: head.headers, content }
 }
 
 impl Answer {
@@ -193,18 +208,20 @@ fn large_files_arrive_whole_and_in_bounded_frames() {
     let content = bytes(1_000_003);
     let site = Site::new().file("big.bin", &content);
     let (parts, ()) = Request::get("/big.bin").body(()).expect("request").into_parts();
-    site.runtime.block_on(async {
-        let mut body = site.origin.respond(&parts).await.into_body();
-        let mut received = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let data = frame.expect("frame").into_data().expect("data");
-            assert!(data.len() <= 128 << 10);
-            received.extend_from_slice(&data);
-            assert_eq!(body.size_hint().exact(), Some((content.len() - received.len()) as u64));
-        }
-        assert!(body.is_end_stream());
-        assert!(received == content);
-    });
+    for origin in &site.origins {
+        site.runtime.block_on(async {
+            let mut body = origin.respond(&parts).await.into_body();
+            let mut received = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let data = frame.expect("frame").into_data().expect("data");
+                assert!(data.len() <= 128 << 10);
+                received.extend_from_slice(&data);
+                assert_eq!(body.size_hint().exact(), Some((content.len() - received.len()) as u64));
+            }
+            assert!(body.is_end_stream());
+            assert!(received == content);
+        });
+    }
 }
 
 // === ranges ===
@@ -482,22 +499,24 @@ fn no_published_spelling_of_a_traversal_finds_anything() {
 
 #[test]
 fn a_file_that_shrinks_while_it_is_sent_ends_the_body_with_an_error() {
-    let site = Site::new().file("big.bin", bytes(1_000_000));
-    let got = site.receive_across(|path| {
+    let got = Site::new().receive_across(|path| {
         fs::File::options().write(true).open(path).expect("open").set_len(300_000).expect("truncate");
     });
-    assert_eq!(got, Err("the file became shorter while it was sent".to_owned()));
+    for got in got {
+        assert_eq!(got, Err("the file became shorter while it was sent".to_owned()));
+    }
 }
 
 #[test]
 fn a_file_that_is_rewritten_while_it_is_sent_ends_the_body_with_an_error() {
-    let site = Site::new().file("big.bin", bytes(1_000_000));
-    let got = site.receive_across(|path| {
+    let got = Site::new().receive_across(|path| {
         use std::os::unix::fs::FileExt as _;
         let file = fs::File::options().write(true).open(path).expect("open");
         file.write_all_at(b"other", 999_000).expect("write");
     });
-    assert_eq!(got, Err("the file was rewritten while it was sent".to_owned()));
+    for got in got {
+        assert_eq!(got, Err("the file was rewritten while it was sent".to_owned()));
+    }
 }
 
 #[test]
@@ -511,10 +530,8 @@ fn a_file_that_grows_or_is_replaced_while_it_is_sent_arrives_as_it_was() {
         fs::write(path.with_extension("new"), "short").expect("write");
         fs::rename(path.with_extension("new"), path).expect("rename");
     };
-    let site = Site::new().file("big.bin", bytes(1_000_000));
-    assert_eq!(site.receive_across(grows), Ok(1_000_000));
-    let site = Site::new().file("big.bin", bytes(1_000_000));
-    assert_eq!(site.receive_across(is_replaced), Ok(1_000_000));
+    assert_eq!(Site::new().receive_across(grows), [Ok(1_000_000), Ok(1_000_000)]);
+    assert_eq!(Site::new().receive_across(is_replaced), [Ok(1_000_000), Ok(1_000_000)]);
 }
 
 // === laws ===

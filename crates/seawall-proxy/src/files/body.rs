@@ -1,24 +1,25 @@
 //! Content that is read from a file while it is sent.
 //!
-//! At most two chunks are in memory for each response: one on its way to the client, one read ahead.
+//! A chunk that the kernel has in memory is read where the body is polled, which takes some
+//! microseconds; any other is read on the blocking pool. At most two chunks are in memory for each response: one on its way to the client, one read ahead.
 //! The next read starts when a chunk is handed over, so a client that does not take its chunk stops
 //! the reading.
 
 use std::fs::File;
 use std::future::Future as _;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, ReadWriteFlags};
 use smallvec::SmallVec;
 use tokio::task::JoinHandle;
 
-use super::open::Stamp;
+use super::open::{Stamp, Wait};
 use super::range::ByteRange;
 use crate::body::BodyError;
 
@@ -27,12 +28,14 @@ use crate::body::BodyError;
 /// Ends with an error, so that the connection is cut, if the file becomes shorter while it is sent, or
 /// is rewritten in place: a client must not take a mixture for the file. A file that only grows is
 /// sent as it was at the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FileBody {
     /// Still to be sent, the last first.
     pieces: SmallVec<[Piece; 2]>,
     source: Option<Arc<Source>>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// Whether the next chunk is worth a try without waiting.
+    wait: Wait,
     /// Of `pieces` and what is being read, in bytes.
     remaining: u64,
 }
@@ -56,24 +59,33 @@ pub(super) struct Source {
 // === impl FileBody ===
 
 impl FileBody {
+    /// A body without content.
+    pub(super) fn empty() -> Self {
+        Self { pieces: SmallVec::new(), source: None, reading: None, wait: Wait::Never, remaining: 0 }
+    }
+
     /// A body that is in memory.
     pub(super) fn whole(bytes: Bytes) -> Self {
         let remaining = bytes.len() as u64;
-        Self { pieces: SmallVec::from_iter([Piece::Bytes(bytes)]), remaining, ..Self::default() }
+        Self { pieces: SmallVec::from_iter([Piece::Bytes(bytes)]), remaining, ..Self::empty() }
     }
 
-    /// A body of several pieces, of which the first chunk is read now: this blocks.
-    pub(super) fn begin(source: Source, pieces: impl IntoIterator<Item = Piece>) -> io::Result<Self> {
+    /// A body of several pieces, of which the first chunk is read now.
+    pub(super) fn begin(
+        source: Source,
+        pieces: impl IntoIterator<Item = Piece>,
+        wait: Wait,
+    ) -> io::Result<Self> {
         let mut pieces: SmallVec<[Piece; 2]> = pieces.into_iter().collect();
         let remaining = pieces.iter().map(Piece::length).sum();
-        read_first_chunk(&source, &mut pieces)?;
+        read_first_chunk(&source, &mut pieces, wait)?;
         pieces.reverse();
         let in_memory = pieces.iter().all(|piece| matches!(piece, Piece::Bytes(_)));
         if in_memory {
             source.check()?;
         }
         let source = (!in_memory).then(|| Arc::new(source));
-        Ok(Self { pieces, source, reading: None, remaining })
+        Ok(Self { pieces, source, reading: None, wait, remaining })
     }
 
     /// Bytes still to come.
@@ -81,10 +93,10 @@ impl FileBody {
         self.remaining
     }
 
-    /// Starts reading the next chunk, if the next piece is in the file.
-    fn read_ahead(&mut self) {
-        let Some(Piece::File(range)) = self.pieces.last_mut() else { return };
-        let Some(source) = self.source.clone() else { return };
+    /// Takes the next chunk to read, if the next piece is in the file.
+    fn next_chunk(&mut self) -> Option<Chunk> {
+        let source = self.source.clone()?;
+        let Some(Piece::File(range)) = self.pieces.last_mut() else { return None };
         let chunk = take_chunk(range, CHUNK_BYTES_MAX);
         if range.length == 0 {
             self.pieces.pop();
@@ -93,28 +105,53 @@ impl FileBody {
         if last {
             self.source = None;
         }
-        self.reading = Some(tokio::task::spawn_blocking(move || {
-            let bytes = source.read(chunk)?;
-            if last {
-                source.check()?;
-            }
-            Ok(bytes)
-        }));
+        Some(Chunk { source, range: chunk, last })
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(Piece::Bytes(_)) = self.pieces.last()
+            && self.reading.is_none()
+            && let Some(Piece::Bytes(bytes)) = self.pieces.pop()
+        {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         if self.reading.is_none() {
-            match self.pieces.pop() {
-                None => return Poll::Ready(None),
-                Some(Piece::Bytes(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                Some(file) => self.pieces.push(file),
+            let Some(chunk) = self.next_chunk() else { return Poll::Ready(None) };
+            if self.wait == Wait::Never {
+                match chunk.read(Wait::Never) {
+                    // What had to be waited for once will have to be again.
+                    Err(error) if !is_change(&error) => self.wait = Wait::Allowed,
+                    done => return Poll::Ready(Some(done)),
+                }
             }
-            self.read_ahead();
+            self.reading = Some(chunk.spawn());
         }
         let Some(reading) = self.reading.as_mut() else { return Poll::Ready(None) };
         let read = ready!(Pin::new(reading).poll(cx));
-        self.reading = None;
+        self.reading = self.next_chunk().map(Chunk::spawn);
         Poll::Ready(Some(read.unwrap_or_else(|error| Err(io::Error::other(error)))))
+    }
+}
+
+/// A read that is due.
+struct Chunk {
+    source: Arc<Source>,
+    range: ByteRange,
+    /// Whether no other follows.
+    last: bool,
+}
+
+impl Chunk {
+    fn read(&self, wait: Wait) -> io::Result<Bytes> {
+        let bytes = self.source.read(self.range, wait)?;
+        if self.last {
+            self.source.check()?;
+        }
+        Ok(bytes)
+    }
+
+    fn spawn(self) -> JoinHandle<io::Result<Bytes>> {
+        tokio::task::spawn_blocking(move || self.read(Wait::Allowed))
     }
 }
 
@@ -130,11 +167,10 @@ impl Body for FileBody {
             None => Poll::Ready(None),
             Some(Ok(bytes)) => {
                 self.remaining -= bytes.len() as u64;
-                self.read_ahead();
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Some(Err(error)) => {
-                *self = Self::default();
+                *self = Self::empty();
                 Poll::Ready(Some(Err(error.into())))
             }
         }
@@ -150,13 +186,13 @@ impl Body for FileBody {
 }
 
 /// Turns pieces of the file into pieces in memory, up to one chunk in all.
-fn read_first_chunk(source: &Source, pieces: &mut SmallVec<[Piece; 2]>) -> io::Result<()> {
+fn read_first_chunk(source: &Source, pieces: &mut SmallVec<[Piece; 2]>, wait: Wait) -> io::Result<()> {
     let mut budget = CHUNK_BYTES_MAX;
     let mut index = 0;
     while budget > 0 && index < pieces.len() {
         if let Piece::File(range) = &mut pieces[index] {
             let chunk = take_chunk(range, budget);
-            let bytes = source.read(chunk)?;
+            let bytes = source.read(chunk, wait)?;
             budget -= chunk.length;
             let rest = mem::replace(&mut pieces[index], Piece::Bytes(bytes));
             if rest.length() > 0 {
@@ -189,20 +225,31 @@ impl Piece {
 // === impl Source ===
 
 impl Source {
-    fn read(&self, range: ByteRange) -> io::Result<Bytes> {
+    /// Reads a range in whole.
+    ///
+    /// # Errors
+    /// If it may not wait and not all of it is in memory, or the file system cannot tell.
+    fn read(&self, range: ByteRange, wait: Wait) -> io::Result<Bytes> {
         let length = usize::try_from(range.length).map_err(io::Error::other)?;
-        let mut buffer = Vec::with_capacity(length);
-        while buffer.len() < length {
-            let offset = range.start + buffer.len() as u64;
-            match rustix::io::pread(&self.file, spare_capacity(&mut buffer), offset) {
+        let mut buffer = BytesMut::zeroed(length);
+        let mut filled = 0;
+        while filled < length {
+            let (rest, offset) = (&mut buffer[filled..], range.start + filled as u64);
+            let read = match wait {
+                Wait::Allowed => rustix::io::pread(&self.file, rest, offset),
+                Wait::Never => {
+                    let mut rest = [IoSliceMut::new(rest)];
+                    rustix::io::preadv2(&self.file, &mut rest, offset, ReadWriteFlags::NOWAIT)
+                }
+            };
+            match read {
                 Ok(0) => return Err(changed("the file became shorter while it was sent")),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
-        // The allocator may have given more than was asked for.
-        buffer.truncate(length);
-        Ok(Bytes::from(buffer))
+        Ok(buffer.freeze())
     }
 
     /// Fails if the content that was read may not be that of one state of the file.

@@ -2,11 +2,18 @@
 
 use http::HeaderValue;
 
+use super::FileOrigin;
 use super::coding::{Coding, Preference};
 use super::conditional::{Conditions, Validators};
 use super::open::Stamp;
 use super::path::RequestPath;
 use super::range::{Selection, select};
+
+/// Makes an origin and its clones use the blocking pool for everything, as on a file system that
+/// cannot say what it has in memory.
+pub fn always_wait(origin: &FileOrigin) {
+    origin.root.is_never_in_memory();
+}
 
 /// No path leads to a name that could leave its folder, or to a hidden one.
 ///

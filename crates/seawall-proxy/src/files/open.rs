@@ -8,13 +8,17 @@
 //! The root is opened anew by its path for each request: a deployment that swaps the link
 //! `current -> releases/42`, or a build that removes and makes its output folder, takes effect at
 //! once. It costs one `open` and one `close`.
+//!
+//! With [`Wait::Never`] a name is only looked for in the kernel's memory (`RESOLVE_CACHED`), and only
+//! on file systems that are known not to ask another machine or process.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 /// A folder whose regular files may be opened.
@@ -22,12 +26,22 @@ use rustix::io::Errno;
 pub(super) struct Root {
     path: PathBuf,
     resolver: Resolver,
+    /// Whether it is worth trying without waiting.
+    in_memory: AtomicBool,
+}
+
+/// Whether a system call may wait for a disk or another machine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wait {
+    Never,
+    Allowed,
 }
 
 /// The root as it is for one request.
 pub(super) struct Anchor<'a> {
     folder: OwnedFd,
     root: &'a Root,
+    wait: Wait,
 }
 
 /// What a name stands for.
@@ -47,6 +61,8 @@ pub(super) enum OpenError {
     Forbidden,
     /// The process or machine is short of something, or the file system changed while it was read.
     Busy,
+    /// It cannot be said without waiting.
+    WouldWait,
     /// The file system failed.
     Failed(Errno),
 }
@@ -78,31 +94,49 @@ impl Root {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         // Not resolved further, so that a root that is itself a link can be swapped.
         let path = std::path::absolute(path)?;
-        let mut root = Self { path, resolver: Resolver::Kernel };
-        let folder = root.anchor().map_err(|error| match error {
+        let mut root = Self { path, resolver: Resolver::Kernel, in_memory: AtomicBool::new(true) };
+        let folder = root.anchor(Wait::Allowed).map_err(|error| match error {
             OpenError::NotFound => io::Error::from(io::ErrorKind::NotFound),
             OpenError::Forbidden => io::Error::from(io::ErrorKind::PermissionDenied),
-            OpenError::Busy => io::Error::from(io::ErrorKind::ResourceBusy),
+            OpenError::Busy | OpenError::WouldWait => io::Error::from(io::ErrorKind::ResourceBusy),
             OpenError::Failed(errno) => errno.into(),
         })?;
         // Old container filters answer EPERM to calls that they do not know.
-        if let Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) = beneath(&folder.folder, ".", OFlags::PATH) {
-            drop(folder);
+        let resolved = beneath(&folder.folder, ".", OFlags::PATH, ResolveFlags::empty());
+        let is_local = rustix::fs::fstatfs(&folder.folder).is_ok_and(|stat| LOCAL.contains(&stat.f_type));
+        drop(folder);
+        if let Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) = resolved {
             root.resolver = Resolver::Walk;
         }
+        *root.in_memory.get_mut() = is_local && root.resolver == Resolver::Kernel;
         Ok(root)
     }
 
     /// The root as it is now.
-    pub(super) fn anchor(&self) -> Result<Anchor<'_>, OpenError> {
+    pub(super) fn anchor(&self, wait: Wait) -> Result<Anchor<'_>, OpenError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::open(&self.path, flags, Mode::empty()).map_err(OpenError::from)?;
-        Ok(Anchor { folder, root: self })
+        let opened = match wait {
+            Wait::Allowed => rustix::fs::open(&self.path, flags, Mode::empty()),
+            Wait::Never => rustix::fs::openat2(CWD, &self.path, flags, Mode::empty(), ResolveFlags::CACHED),
+        };
+        let folder = opened.map_err(|errno| OpenError::of(errno, wait))?;
+        Ok(Anchor { folder, root: self, wait })
+    }
+
+    /// Whether a first try without waiting may succeed.
+    pub(super) fn is_in_memory(&self) -> bool {
+        self.in_memory.load(Relaxed)
+    }
+
+    /// The file system cannot read without waiting, so no try will succeed.
+    pub(super) fn is_never_in_memory(&self) {
+        self.in_memory.store(false, Relaxed);
     }
 
     #[cfg(test)]
     pub(super) fn walking(path: &Path) -> io::Result<Self> {
-        Ok(Self { resolver: Resolver::Walk, ..Self::open(path)? })
+        let in_memory = AtomicBool::new(false);
+        Ok(Self { resolver: Resolver::Walk, in_memory, path: Self::open(path)?.path })
     }
 }
 
@@ -114,12 +148,17 @@ impl Anchor<'_> {
         debug_assert!(!relative.is_empty() && !relative.starts_with('/'));
         // O_NONBLOCK: opening a FIFO must not wait for a writer. O_NOCTTY: a terminal stays a stranger's.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = match self.root.resolver {
-            Resolver::Kernel => beneath_retrying(&self.folder, relative, flags),
-            Resolver::Walk => walk(&self.folder, relative, flags),
+        let opened = match (self.wait, self.root.resolver) {
+            (Wait::Never, _) => {
+                // Another file system may wait where this one would not.
+                let resolve = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+                beneath(&self.folder, relative, flags, resolve)
+            }
+            (Wait::Allowed, Resolver::Kernel) => beneath_retrying(&self.folder, relative, flags),
+            (Wait::Allowed, Resolver::Walk) => walk(&self.folder, relative, flags),
         };
-        let file = opened.map_err(OpenError::from)?;
-        let stat = rustix::fs::fstat(&file).map_err(OpenError::from)?;
+        let file = opened.map_err(|errno| OpenError::of(errno, self.wait))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| OpenError::of(errno, self.wait))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Found::File(File::from(file), Stamp::from(&stat))),
             FileType::Directory => Ok(Found::Folder),
@@ -136,20 +175,20 @@ impl Anchor<'_> {
     }
 }
 
-fn beneath(folder: &OwnedFd, relative: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+fn beneath(folder: &OwnedFd, relative: &str, flags: OFlags, more: ResolveFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | more;
     rustix::fs::openat2(folder, relative, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 /// The kernel answers EAGAIN if something was renamed while it followed a `..` of a link.
 fn beneath_retrying(folder: &OwnedFd, relative: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     for _ in 1..RESOLVE_TRIES_MAX {
-        match beneath(folder, relative, flags) {
+        match beneath(folder, relative, flags, ResolveFlags::empty()) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             done => return done,
         }
     }
-    beneath(folder, relative, flags)
+    beneath(folder, relative, flags, ResolveFlags::empty())
 }
 
 fn walk(folder: &OwnedFd, relative: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -168,9 +207,10 @@ fn walk(folder: &OwnedFd, relative: &str, flags: OFlags) -> Result<OwnedFd, Errn
 
 // === impl OpenError ===
 
-impl From<Errno> for OpenError {
-    fn from(errno: Errno) -> Self {
+impl OpenError {
+    fn of(errno: Errno, wait: Wait) -> Self {
         match errno {
+            Errno::AGAIN | Errno::XDEV | Errno::INVAL if wait == Wait::Never => Self::WouldWait,
             // XDEV: a link leaves the root. LOOP: too many links, or one where none is followed.
             // NXIO, NODEV: a socket, or a device without driver.
             Errno::NOENT
@@ -209,6 +249,11 @@ fn nanoseconds(seconds: i128, rest: i128) -> i128 {
 /// In a second.
 pub(super) const NANOSECONDS: i128 = 1_000_000_000;
 
+/// The magic numbers of file systems that find what they have in memory without asking anyone else:
+/// ext4, XFS, Btrfs, tmpfs, F2FS, EROFS, squashfs.
+const LOCAL: [FsWord; 7] =
+    [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010, 0xe0f5_e1e2, 0x7371_7368];
+
 /// Each try loses only to a rename in the same instant.
 const RESOLVE_TRIES_MAX: u32 = 8;
 
@@ -218,7 +263,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    use rustix::fs::{CWD, mknodat};
+    use rustix::fs::mknodat;
 
     use super::*;
 
@@ -252,7 +297,7 @@ mod tests {
     }
 
     fn reason(root: &Root, name: &str) -> Option<OpenError> {
-        root.anchor().expect("root").file(name).err()
+        root.anchor(Wait::Allowed).expect("root").file(name).err()
     }
 
     #[test]
@@ -265,9 +310,9 @@ mod tests {
     fn files_below_the_root_open() {
         let tree = Tree::new();
         for root in tree.each_way() {
-            let (_, stamp) = root.anchor().expect("root").file("a/b/in.txt").expect("opens");
+            let (_, stamp) = root.anchor(Wait::Allowed).expect("root").file("a/b/in.txt").expect("opens");
             assert_eq!(stamp.size, 6);
-            assert!(matches!(root.anchor().expect("root").find("a/b"), Ok(Found::Folder)));
+            assert!(matches!(root.anchor(Wait::Allowed).expect("root").find("a/b"), Ok(Found::Folder)));
             assert_eq!(reason(&root, "a/b"), Some(OpenError::NotFound));
             assert_eq!(reason(&root, "a/none"), Some(OpenError::NotFound));
             assert_eq!(reason(&root, "a/b/in.txt/x"), Some(OpenError::NotFound));
@@ -316,10 +361,10 @@ mod tests {
         }
         symlink("one", base.join("current")).expect("link");
         let root = Root::open(&base.join("current")).expect("open");
-        assert_eq!(root.anchor().expect("root").file("x").expect("opens").1.size, 1);
+        assert_eq!(root.anchor(Wait::Allowed).expect("root").file("x").expect("opens").1.size, 1);
         symlink("two", base.join("next")).expect("link");
         fs::rename(base.join("next"), base.join("current")).expect("rename");
-        assert_eq!(root.anchor().expect("root").file("x").expect("opens").1.size, 2);
+        assert_eq!(root.anchor(Wait::Allowed).expect("root").file("x").expect("opens").1.size, 2);
     }
 
     #[test]

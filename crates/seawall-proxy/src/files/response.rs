@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use super::body::{FileBody, Piece, Source};
 use super::coding::Coding;
 use super::conditional::Validators;
-use super::open::Stamp;
+use super::open::{Stamp, Wait};
 use super::range::ByteRange;
 
 /// Whether the content follows the header section.
@@ -40,24 +40,24 @@ pub(super) struct Representation {
 
 impl Representation {
     /// 200 with everything.
-    pub(super) fn whole(self, content: Content) -> io::Result<Response<FileBody>> {
+    pub(super) fn whole(self, content: Content, wait: Wait) -> io::Result<Response<FileBody>> {
         let size = self.stamp.size;
         let mut fields = self.fields();
         fields.insert(CONTENT_TYPE, value(&self.content_type));
         let pieces = (size > 0).then_some(Piece::File(ByteRange { start: 0, length: size }));
-        self.respond(StatusCode::OK, fields, pieces, content)
+        self.respond(StatusCode::OK, fields, pieces, content, wait)
     }
 
     /// 206 with one range, as it is.
-    pub(super) fn range(self, range: ByteRange) -> io::Result<Response<FileBody>> {
+    pub(super) fn range(self, range: ByteRange, wait: Wait) -> io::Result<Response<FileBody>> {
         let mut fields = self.fields();
         fields.insert(CONTENT_TYPE, value(&self.content_type));
         fields.insert(CONTENT_RANGE, value(&content_range(range, self.stamp.size)));
-        self.respond(StatusCode::PARTIAL_CONTENT, fields, [Piece::File(range)], Content::Sent)
+        self.respond(StatusCode::PARTIAL_CONTENT, fields, [Piece::File(range)], Content::Sent, wait)
     }
 
     /// 206 with several ranges, each a part (RFC 9110 §14.6).
-    pub(super) fn ranges(self, ranges: &[ByteRange]) -> io::Result<Response<FileBody>> {
+    pub(super) fn ranges(self, ranges: &[ByteRange], wait: Wait) -> io::Result<Response<FileBody>> {
         let boundary = boundary();
         let mut fields = self.fields();
         fields.insert(CONTENT_TYPE, value(&format!("multipart/byteranges; boundary={boundary}")));
@@ -73,7 +73,7 @@ impl Representation {
             pieces.push(Piece::File(range));
         }
         pieces.push(Piece::Bytes(format!("\r\n--{boundary}--\r\n").into()));
-        self.respond(StatusCode::PARTIAL_CONTENT, fields, pieces, Content::Sent)
+        self.respond(StatusCode::PARTIAL_CONTENT, fields, pieces, Content::Sent, wait)
     }
 
     /// 416 with the size that was missed.
@@ -91,7 +91,7 @@ impl Representation {
 
     /// 304 with the fields that a cache needs (RFC 9110 §15.4.5).
     pub(super) fn not_modified(self) -> Response<FileBody> {
-        let mut response = Response::new(FileBody::default());
+        let mut response = Response::new(FileBody::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         let mut fields = self.fields();
         for unneeded in [ACCEPT_RANGES, CONTENT_ENCODING, LAST_MODIFIED] {
@@ -122,14 +122,15 @@ impl Representation {
         mut fields: HeaderMap,
         pieces: impl IntoIterator<Item = Piece>,
         content: Content,
+        wait: Wait,
     ) -> io::Result<Response<FileBody>> {
         let (body, length) = match content {
             Content::Sent => {
-                let body = FileBody::begin(Source { file: self.file, stamp: self.stamp }, pieces)?;
+                let body = FileBody::begin(Source { file: self.file, stamp: self.stamp }, pieces, wait)?;
                 let length = body.remaining();
                 (body, length)
             }
-            Content::Omitted => (FileBody::default(), self.stamp.size),
+            Content::Omitted => (FileBody::empty(), self.stamp.size),
         };
         fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
         let mut response = Response::new(body);
@@ -146,7 +147,7 @@ pub(super) fn plain(status: StatusCode, content: Content) -> Response<FileBody> 
     let length = text.len();
     let body = match content {
         Content::Sent => FileBody::whole(Bytes::from(text)),
-        Content::Omitted => FileBody::default(),
+        Content::Omitted => FileBody::empty(),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -172,7 +173,7 @@ pub(super) fn method_not_allowed() -> Response<FileBody> {
 
 /// 204 to OPTIONS (RFC 9110 §9.3.7).
 pub(super) fn options() -> Response<FileBody> {
-    let mut response = Response::new(FileBody::default());
+    let mut response = Response::new(FileBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     with(response, ALLOW, METHODS)
 }
