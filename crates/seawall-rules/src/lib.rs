@@ -13,3 +13,5 @@ pub mod receipt;
 pub mod refusal;
 pub mod render;
 pub mod rule;
+pub mod set;
+pub mod tally;

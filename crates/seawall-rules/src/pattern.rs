@@ -1,9 +1,10 @@
-//! Regular expressions as rules use them: over octets, in linear time, without captures, with bounded memory.
+//! Regular expressions as rules use them: over octets, in linear time, without groups, with bounded memory.
 //!
 //! The `regex` crate keeps the memory of a search in a pool that threads share; here the caller owns it, so that
 //! a worker never meets another one's lock. The syntax is the `regex` crate's, with Unicode classes on and
 //! `(?-u)` allowed to match any octet.
 
+use regex_automata::MatchKind;
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
@@ -15,6 +16,9 @@ pub(crate) const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Memory of one expression's lazy automaton, per worker.
 const CACHE_BYTES: usize = 256 << 10;
 
+/// Memory of the lazy automaton of many expressions searched at once, per worker.
+const SET_CACHE_BYTES: usize = 4 << 20;
+
 /// Compiles one expression.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
     let config = config().nfa_size_limit(Some(PATTERN_BYTES_MAX)).hybrid_cache_capacity(CACHE_BYTES);
@@ -22,6 +26,18 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
         .configure(config)
         .syntax(syntax())
         .build(pattern)
+        .map_err(|error| PatternError::new(&error))
+}
+
+/// Compiles expressions, each of which [`compile`] accepts, to be searched in one pass.
+pub(crate) fn compile_many(patterns: &[&str]) -> Result<Regex, PatternError> {
+    // Not the leftmost match: every expression that matches.
+    let config =
+        config().match_kind(MatchKind::All).nfa_size_limit(None).hybrid_cache_capacity(SET_CACHE_BYTES);
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax())
+        .build_many(patterns)
         .map_err(|error| PatternError::new(&error))
 }
 
@@ -52,8 +68,9 @@ impl PatternError {
 }
 
 fn config() -> Config {
-    // Rules ask whether an expression matches, never where: no captures, and empty matches may split characters.
-    Regex::config().which_captures(WhichCaptures::None).utf8_empty(false)
+    // Rules ask whether an expression matches, never what its groups do. (Without any capture, not even that of
+    // the whole, the library reports no match at all.) Empty matches may split characters.
+    Regex::config().which_captures(WhichCaptures::Implicit).utf8_empty(false)
 }
 
 fn syntax() -> syntax::Config {

@@ -64,6 +64,16 @@ impl Gcra {
         self.burst
     }
 
+    /// The burst and the whole seconds in which it comes back; or, if that takes less than a second, what comes
+    /// back in one.
+    pub(crate) fn window(&self) -> (u64, u64) {
+        const SECOND: u64 = 1_000_000_000;
+        match self.depth {
+            SECOND.. => (self.burst, self.depth.saturating_add(SECOND / 2) / SECOND),
+            _ => ((SECOND / self.interval).max(self.burst), 1),
+        }
+    }
+
     /// What one request at `now` comes to, and the arrival time to store if it is allowed.
     pub(crate) fn arrive(&self, arrival: u64, now: u64) -> (LimitOutcome, u64) {
         let plausible = arrival <= now.saturating_add(self.depth).saturating_add(SKEW);
