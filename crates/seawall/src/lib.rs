@@ -1,3 +1,4 @@
 //! What the `seawall` command is made of.
 
+pub mod rulebook;
 pub mod state;
