@@ -1,0 +1,126 @@
+//! What a pool counts, for the metrics: closed labels only, written by one worker, read by the admin thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use seawall_config::config::OriginGroup;
+use seawall_rules::refusal::OriginFault;
+
+/// Counters of one site's origins on one worker.
+#[derive(Debug)]
+pub struct OriginStats {
+    /// Per origin, in the order of the configuration.
+    pub origins: Box<[OriginCounters]>,
+    /// Exchanges that had to wait for a connection.
+    pub queue_waits: Count,
+    /// Exchanges refused because as many waited as may.
+    pub queue_full: Count,
+    /// Exchanges refused because they waited for too long.
+    pub queue_timeouts: Count,
+    /// Exchanges that wait now.
+    pub queued: Count,
+}
+
+/// Counters of one origin.
+#[derive(Debug, Default)]
+pub struct OriginCounters {
+    /// Host and port.
+    pub authority: Arc<str>,
+    /// Requests sent, retries included.
+    pub exchanges: Count,
+    /// Connections opened.
+    pub connects: Count,
+    /// Exchanges on a connection that had served one before.
+    pub reuses: Count,
+    /// Requests sent again after a failure here.
+    pub retries: Count,
+    /// Open connections now, idle and upgraded ones included.
+    pub open: Count,
+    /// Idle connections now.
+    pub idle: Count,
+    /// Failures by fault.
+    failures: [Count; FAULTS],
+    health: AtomicU8,
+}
+
+/// How an origin has fared lately.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum HealthState {
+    /// It is used.
+    Well = 0,
+    /// It failed too often in a row and is left alone.
+    LeftAlone = 1,
+    /// One exchange tries whether it is well again.
+    Probing = 2,
+}
+
+/// A number with one writer: added to without a locked instruction, read from anywhere.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+// === impl OriginStats
+
+impl OriginStats {
+    /// Zeros, for each origin of the group.
+    pub fn new(group: &OriginGroup) -> Arc<Self> {
+        let counters = |authority: &str| OriginCounters { authority: authority.into(), ..Default::default() };
+        Arc::new(Self {
+            origins: group.origins.iter().map(|origin| counters(origin.authority.as_str())).collect(),
+            queue_waits: Count::default(),
+            queue_full: Count::default(),
+            queue_timeouts: Count::default(),
+            queued: Count::default(),
+        })
+    }
+}
+
+// === impl OriginCounters
+
+impl OriginCounters {
+    /// Failures of this kind so far. Bodies that broke off count as `ConnectionTerminated` or `ResponseTimeout`.
+    pub fn failures(&self, fault: OriginFault) -> u64 {
+        self.failures[fault as usize].get()
+    }
+
+    /// How the origin has fared lately.
+    pub fn health(&self) -> HealthState {
+        match self.health.load(Ordering::Relaxed) {
+            0 => HealthState::Well,
+            1 => HealthState::LeftAlone,
+            _ => HealthState::Probing,
+        }
+    }
+
+    pub(super) fn failed(&self, fault: OriginFault) {
+        self.failures[fault as usize].add();
+    }
+
+    pub(super) fn set_health(&self, state: HealthState) {
+        self.health.store(state as u8, Ordering::Relaxed);
+    }
+}
+
+// === impl Count
+
+impl Count {
+    /// The number as of now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self) {
+        self.0.store(self.get().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn subtract(&self) {
+        self.0.store(self.get().saturating_sub(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn set(&self, value: usize) {
+        self.0.store(value as u64, Ordering::Relaxed);
+    }
+}
+
+/// Variants of [`OriginFault`]; its discriminants are indices.
+const FAULTS: usize = OriginFault::Protocol as usize + 1;
