@@ -60,6 +60,7 @@ async fn scripted(script: impl AsyncFn(Peer, usize) + 'static) -> Scripted {
     spawn_local(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
             let number = count.replace(count.get() + 1);
             let script = Rc::clone(&script);
             spawn_local(async move { script(Peer { stream: BufReader::new(stream) }, number).await });
