@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{fuzz, setup, shell, units};
+use crate::{conformance, fuzz, setup, shell, units};
 
 struct Step {
     name: &'static str,
@@ -106,6 +106,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc", what: "documentation builds without a warning", run: doc },
     Step { name: "build", what: "the binary", run: build },
     Step { name: "units", what: "systemd units", run: |_| units::verify() },
+    Step { name: "conformance", what: "public suites against the binary", run: |_| conformance::run_all() },
     Step { name: "fuzz", what: "each fuzz target, 15 s", run: |_| fuzz::run(None, FUZZ_TIME) },
 ];
 

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a terminal")]
 
 mod ci;
+mod conformance;
 mod fuzz;
 mod setup;
 mod shell;
@@ -45,6 +46,8 @@ enum Chore {
         #[arg(long, default_value_t = 60, value_name = "N")]
         seconds: u64,
     },
+    /// Run public suites against a running `seawall` in front of a real nginx.
+    Conformance(conformance::Options),
     /// Check the systemd units.
     Units,
 }
@@ -66,6 +69,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Ci { list: true, .. } => ci::list(),
         Chore::Ci { only, .. } => ci::run(&only),
         Chore::Fuzz { target, seconds } => fuzz::run(target.as_deref(), Duration::from_secs(seconds)),
+        Chore::Conformance(options) => conformance::run(&options),
         Chore::Units => units::verify(),
     }
 }

@@ -54,6 +54,12 @@ pub(crate) fn check() -> Result<()> {
     bail!("{} missing\nhint: run `cargo xtask setup`", packages.len() + tools.len())
 }
 
+/// The version of a tool in the table.
+pub(crate) fn tool_version(name: &str) -> Result<String> {
+    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    Ok(tool.with_context(|| format!("{name} is not among the tools"))?.version.to_owned())
+}
+
 fn missing_packages() -> Vec<&'static Package> {
     PACKAGES.iter().filter(|package| shell::find(package.provides).is_none()).collect()
 }

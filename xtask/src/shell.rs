@@ -86,3 +86,8 @@ pub(crate) fn complaints(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot run `{}`", line(command)))?;
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
+
+/// The version of an installed package of the distribution.
+pub(crate) fn package_version(name: &str) -> Result<String> {
+    output(command("dpkg-query").args(["--show", "--showformat=${Version}", name]))
+}

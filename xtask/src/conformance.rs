@@ -1,0 +1,171 @@
+//! `cargo xtask conformance`: public suites against a running `seawall` in front of a real nginx.
+//!
+//! Each suite gives cases; a case fails unless `conformance/expected.toml` says that it will, and why. A case that
+//! is listed there and passes fails too, so that the list stays true.
+
+mod desync;
+mod edge;
+mod expected;
+mod h2;
+mod httpwg;
+mod report;
+mod slow;
+mod testssl;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use edge::{Edge, Kind};
+use expected::Expected;
+
+/// What to run, and against what.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Suites; all when none is named.
+    suites: Vec<String>,
+    /// List the suites.
+    #[arg(long)]
+    list: bool,
+    /// The binary; built when absent.
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// `seawall`, `nginx` (as a reverse proxy, for comparison), or the URL of a server that runs already.
+    #[arg(long, default_value = "seawall", value_name = "EDGE")]
+    against: String,
+    /// With a URL: the same server's TLS listener.
+    #[arg(long, value_name = "URL")]
+    tls: Option<String>,
+    /// Print each case that passes, too.
+    #[arg(long, short)]
+    verbose: bool,
+    /// Write the results to docs/conformance.md.
+    #[arg(long)]
+    write: bool,
+}
+
+/// One case of a suite.
+pub(crate) struct Case {
+    name: String,
+    /// What was wrong.
+    failure: Option<String>,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, failure: Option<String>) -> Self {
+        Self { name: name.into(), failure }
+    }
+
+    /// A case that passes if `holds`.
+    fn check(name: &str, holds: bool, otherwise: impl FnOnce() -> String) -> Self {
+        Self::new(name, (!holds).then(otherwise))
+    }
+}
+
+/// A public suite.
+struct Suite {
+    name: &'static str,
+    what: &'static str,
+    /// Of the tool or corpus.
+    version: fn() -> Result<String>,
+    run: fn(&Edge) -> Result<Vec<Case>>,
+}
+
+/// The results of one suite.
+struct Ran {
+    suite: &'static Suite,
+    version: String,
+    cases: Vec<Case>,
+}
+
+/// Every suite against a `seawall` that is built when it is not.
+pub(crate) fn run_all() -> Result<()> {
+    let against = "seawall".to_owned();
+    run(&Options {
+        suites: vec![],
+        list: false,
+        binary: None,
+        against,
+        tls: None,
+        verbose: false,
+        write: false,
+    })
+}
+
+/// Runs the suites that `options` name.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.list {
+        SUITES.iter().for_each(|suite| println!("{:<14} {}", suite.name, suite.what));
+        return Ok(());
+    }
+    if let Some(unknown) =
+        options.suites.iter().find(|name| SUITES.iter().all(|suite| suite.name != name.as_str()))
+    {
+        bail!("there is no suite `{unknown}`\nhint: `cargo xtask conformance --list` lists them");
+    }
+    let kind = Kind::parse(&options.against, options.tls.as_deref(), options.binary.clone())?;
+    let wanted =
+        |suite: &&Suite| options.suites.is_empty() || options.suites.iter().any(|name| name == suite.name);
+    let mut results = Vec::new();
+    for suite in SUITES.iter().filter(wanted) {
+        results.push(run_suite(suite, &kind)?);
+    }
+    let expected = if kind.is_seawall() { Expected::read()? } else { Expected::default() };
+    let wrong = report::print(&results, &expected, options.verbose);
+    if options.write {
+        report::write(&results, &expected, &kind)?;
+    }
+    // Another server's faults are facts to compare with, not errors of this repository.
+    if wrong > 0 && kind.is_seawall() {
+        bail!(
+            "{wrong} cases are not as expected\nhint: mend, or give the reason in conformance/expected.toml"
+        );
+    }
+    Ok(())
+}
+
+fn run_suite(suite: &'static Suite, kind: &Kind) -> Result<Ran> {
+    let start = Instant::now();
+    let edge = kind.start()?;
+    let cases = (suite.run)(&edge)?;
+    if cases.is_empty() {
+        bail!("suite {} ran no case", suite.name);
+    }
+    eprintln!("{}: {} cases in {:.1} s", suite.name, cases.len(), start.elapsed().as_secs_f64());
+    Ok(Ran { suite, version: (suite.version)()?, cases })
+}
+
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "httpwg",
+        what: "HTTP/2 framing, streams and errors by RFC 9113 (httpwg-cli)",
+        version: httpwg::version,
+        run: httpwg::run,
+    },
+    Suite {
+        name: "desync",
+        what: "requests that two servers may frame differently (corpus of http_desync_guardian)",
+        version: desync::version,
+        run: desync::run,
+    },
+    Suite {
+        name: "h2",
+        what: "HTTP/2 and 1.1 by other people's clients, in clear text and over TLS (nghttp, h2load)",
+        version: h2::version,
+        run: h2::run,
+    },
+    Suite {
+        name: "slow",
+        what: "slow header sections, content and readers (slowhttptest)",
+        version: slow::version,
+        run: slow::run,
+    },
+    Suite {
+        name: "testssl",
+        what: "TLS versions, ciphers and known weaknesses (testssl.sh)",
+        version: testssl::version,
+        run: testssl::run,
+    },
+];
