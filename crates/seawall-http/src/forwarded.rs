@@ -63,57 +63,60 @@ impl Iterator for Entries<'_> {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        loop {
-            if self.walked > ENTRIES_MAX {
-                return None;
+        if self.walked > ENTRIES_MAX {
+            return None;
+        }
+        let entry = self.next_raw()?;
+        if self.walked > ENTRIES_MAX {
+            return Some(Entry::TooMany);
+        }
+        Some(match self.syntax {
+            Syntax::AddrList => parse_listed(entry),
+            Syntax::Forwarded => parse_element(entry),
+            Syntax::Single => {
+                self.walked = ENTRIES_MAX + 1;
+                if self.next_line().is_some() { Entry::Malformed } else { parse_listed(entry) }
             }
+        })
+    }
+}
+
+impl<'a> Entries<'a> {
+    /// The next entry as it was sent, without white space around it. Beyond the bound the field is not read on:
+    /// the entry there is empty.
+    pub(crate) fn next_raw(&mut self) -> Option<&'a [u8]> {
+        loop {
             let rest = match self.rest.take() {
                 Some(rest) => rest,
                 None => self.next_line()?,
             };
             self.walked += 1;
             if self.walked > ENTRIES_MAX {
-                return Some(Entry::TooMany);
+                return Some(&[]);
             }
-            match self.syntax {
-                Syntax::Single => {
-                    let repeated = self.next_line().is_some();
-                    self.walked = ENTRIES_MAX + 1;
-                    return Some(if repeated { Entry::Malformed } else { parse_listed(rest.trim_ascii()) });
+            let comma = match self.syntax {
+                Syntax::AddrList => memchr::memrchr(b',', rest),
+                Syntax::Forwarded => last_unquoted_comma(rest),
+                Syntax::Single => return Some(rest.trim_ascii()),
+            };
+            let entry = match comma {
+                Some(at) => {
+                    self.rest = Some(&rest[..at]);
+                    &rest[at + 1..]
                 }
-                Syntax::AddrList => {
-                    let entry = self.cut(rest, memchr::memrchr(b',', rest));
-                    if !entry.is_empty() {
-                        return Some(parse_listed(entry));
-                    }
-                }
-                Syntax::Forwarded => {
-                    let entry = self.cut(rest, last_unquoted_comma(rest));
-                    if !entry.is_empty() {
-                        return Some(parse_element(entry));
-                    }
-                }
-            }
+                None => rest,
+            };
             // RFC 9110 §5.6.1.2: empty list elements are parsed and ignored.
+            let entry = entry.trim_ascii();
+            if !entry.is_empty() {
+                return Some(entry);
+            }
         }
     }
-}
 
-impl<'a> Entries<'a> {
     fn next_line(&mut self) -> Option<&'a [u8]> {
         let name = self.name;
         self.lines.find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
-    }
-
-    fn cut(&mut self, rest: &'a [u8], comma: Option<usize>) -> &'a [u8] {
-        let entry = match comma {
-            Some(at) => {
-                self.rest = Some(&rest[..at]);
-                &rest[at + 1..]
-            }
-            None => rest,
-        };
-        entry.trim_ascii()
     }
 }
 
@@ -159,28 +162,34 @@ fn last_unquoted_comma(value: &[u8]) -> Option<usize> {
     }
 }
 
-/// One `forwarded-element`: pairs separated by `;`, each parameter at most once (RFC 7239 §4).
 fn parse_element(element: &[u8]) -> Entry {
+    match element_for(element) {
+        None | Some(Some(Value::Long)) => Entry::Malformed,
+        Some(None) => Entry::Obfuscated,
+        Some(Some(Value::Short(node))) => std::str::from_utf8(&node).map_or(Entry::Malformed, parse_node),
+    }
+}
+
+/// Whether it is a `forwarded-element` (RFC 7239 §4) by its grammar, whatever its parameters say.
+pub(crate) fn is_element(entry: &[u8]) -> bool {
+    element_for(entry).is_some()
+}
+
+/// The parameter `for` of one `forwarded-element`: pairs separated by `;`, each parameter at most once (RFC 7239
+/// §4). `None` is malformed; `Some(None)` has no such parameter.
+fn element_for(element: &[u8]) -> Option<Option<Value>> {
     let mut node = None;
     let mut rest = element;
     loop {
-        let Some((name, value, after)) = parse_pair(rest) else { return Entry::Malformed };
+        let (name, value, after) = parse_pair(rest)?;
         if name.eq_ignore_ascii_case(b"for") && node.replace(value).is_some() {
-            return Entry::Malformed;
+            return None;
         }
         match after.split_first() {
-            None => break,
+            None => return Some(node),
             Some((b';', after)) => rest = after,
-            Some(_) => return Entry::Malformed,
+            Some(_) => return None,
         }
-    }
-    match node {
-        None => Entry::Obfuscated,
-        Some(Value::Long) => Entry::Malformed,
-        Some(Value::Short(node)) => match std::str::from_utf8(&node) {
-            Ok(text) => parse_node(text),
-            Err(_) => Entry::Malformed,
-        },
     }
 }
 

@@ -6,6 +6,7 @@ pub mod client;
 pub mod facts;
 pub mod h1;
 pub mod forwarded;
+pub mod hop_fields;
 pub mod intermediary;
 pub mod named_sets;
 pub mod network;
