@@ -1,5 +1,7 @@
 //! Listeners, TLS, HTTP/1.1 and HTTP/2, the origin pool, and the exchange that ties them together.
 
+pub mod admission;
 pub mod body;
 pub mod files;
 pub mod origin;
+pub mod transport;
