@@ -4,4 +4,5 @@ pub mod admission;
 pub mod body;
 pub mod files;
 pub mod origin;
+pub mod tls;
 pub mod transport;
