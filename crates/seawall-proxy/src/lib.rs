@@ -4,5 +4,6 @@ pub mod admission;
 pub mod body;
 pub mod files;
 pub mod origin;
+pub mod listen;
 pub mod tls;
 pub mod transport;
