@@ -5,6 +5,7 @@
 //! already ([`handover`]). [`accept`] lets connections in.
 
 pub mod activation;
+pub mod handover;
 pub mod notify;
 pub mod socket;
 
