@@ -4,9 +4,12 @@
 //! nothing. Sockets may also come from the service manager ([`activation`]) or from the process that runs
 //! already ([`handover`]). [`accept`] lets connections in.
 
+pub mod accept;
 pub mod activation;
+pub mod counters;
 pub mod handover;
 pub mod notify;
+pub mod proxy_header;
 pub mod socket;
 
 use std::io;
@@ -14,6 +17,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use seawall_config::config::Listen;
 
+pub use accept::{AcceptPolicy, Gate, Incoming, Stop, accept_loop};
+pub use counters::AcceptCounters;
 pub use socket::{BindError, Bound, bind, bind_with};
 
 /// A socket for one worker to accept from.

@@ -1,6 +1,7 @@
 //! TLS: certificates and their reload, the server side towards clients, the client side towards origins.
 
 pub mod certificate;
+pub mod handshake;
 pub mod origin;
 pub mod self_signed;
 pub mod server;

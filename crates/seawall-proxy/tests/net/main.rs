@@ -1,0 +1,9 @@
+//! Listening, admission and TLS with real sockets, processes and clients.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accept;
+mod activation;
+mod handover;
+mod site;
+mod tls;
