@@ -1,1 +1,3 @@
 //! The admin API.
+
+pub mod metrics;
