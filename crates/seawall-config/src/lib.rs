@@ -1,8 +1,37 @@
 //! The configuration: TOML text to a checked [`Config`], with every problem at its line and column.
 //!
-//! Pure: text comes in, and whatever the text refers to (rule files) is read by a function that the caller
+//! Pure: text comes in, and whatever the text refers to (rule files) is read through [`Files`], which the caller
 //! passes. A `Config` is plain data, so that every other crate can be built from it without knowing TOML.
+//!
+//! The tables are read by hand instead of by serde, which stops at the first problem: [`load`] reports all of
+//! them. Which keys there are, and what they mean, stands in [`manual`] alone.
 
 pub mod config;
+pub mod diagnostic;
+pub mod files;
+pub mod manual;
+
+#[doc(hidden)]
+pub mod fuzz;
+
+mod limit;
+mod listen;
+mod load;
+mod network;
+mod origin;
+mod reader;
+mod rule;
+mod rule_files;
+mod settings;
+mod site;
+mod time;
+mod unit;
+mod whole;
 
 pub use config::Config;
+pub use diagnostic::{Code, Diagnostic, Record, Severity};
+pub use files::{Disk, Files};
+pub use listen::parse_address;
+pub use load::{Outcome, Overrides, for_files, for_origin, load, load_rules};
+pub use network::NamedSets;
+pub use rule::print_rule;
