@@ -3,6 +3,7 @@
 
 mod bad;
 mod good;
+mod manual;
 mod print;
 
 use std::collections::BTreeMap;
