@@ -27,12 +27,12 @@ use arrayvec::ArrayVec;
 use http::StatusCode;
 
 pub use self::accept::Representation;
-pub use self::quota::Quota;
 pub use self::rendered::{AnswerField, Rendered};
 
 use self::escape::Escape;
 use crate::receipt::Receipt;
 use crate::refusal::{Cause, Refusal};
+use crate::set::Quota;
 
 /// Most bytes of a whole HTTP/1.1 answer, from the status line to the end of the body: less than the 465 bytes of the
 /// 403 that the operator of the story's site was content with.

@@ -3,7 +3,6 @@ use std::time::Duration;
 use seawall_http::{ClientSource, UnixTime};
 
 use super::*;
-use crate::limit::Rate;
 use crate::receipt::{ReceiptFacts, Sealer, Stamp};
 use crate::refusal::{Bound, OriginFault};
 
@@ -56,8 +55,7 @@ fn limited(name: &str) -> Refusal<'_> {
 }
 
 fn quota(name: &str) -> Quota<'_> {
-    let rate = Rate { requests: 50, per: Duration::from_secs(1), burst: 100 };
-    Quota { name, rate, remaining: 0, reset: Duration::from_millis(4_200) }
+    Quota { name, quota: 50, window_secs: 1, remaining: 0, reset_secs: 5 }
 }
 
 #[test]
@@ -209,8 +207,13 @@ fn no_answer_is_longer_than_the_bound() {
             }
         }
     };
-    let rate = Rate { requests: u32::MAX, per: Duration::from_millis(1), burst: u32::MAX };
-    let worst = Quota { name: &long_name, rate, remaining: u64::MAX, reset: Duration::from_secs(86_400) };
+    let worst = Quota {
+        name: &long_name,
+        quota: u64::from(u32::MAX),
+        window_secs: 86_400,
+        remaining: u64::MAX,
+        reset_secs: 86_400,
+    };
     for code in 400..=599 {
         let status = StatusCode::from_u16(code).unwrap();
         for text in &texts {
