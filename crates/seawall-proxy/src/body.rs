@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::files::FileBody;
+use crate::origin::OriginBody;
+
 /// Why a body ended before its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -17,6 +20,18 @@ pub enum RequestBody {
     Empty,
     /// Content that is read from the client as it is sent on, once.
     Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>),
+}
+
+/// A response's content on its way to the client.
+pub enum ResponseBody {
+    /// No content.
+    Empty,
+    /// All of it, in memory: refusals.
+    Whole(Option<Bytes>),
+    /// From an origin, as it arrives.
+    Origin(OriginBody),
+    /// From a file.
+    File(FileBody),
 }
 
 impl RequestBody {
@@ -51,6 +66,49 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl ResponseBody {
+    /// Content that is in memory.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::Empty } else { Self::Whole(Some(bytes)) }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Origin(body) => Pin::new(body).poll_frame(cx),
+            Self::File(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty | Self::Whole(None) => true,
+            Self::Whole(Some(_)) => false,
+            Self::Origin(body) => body.is_end_stream(),
+            Self::File(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty | Self::Whole(None) => SizeHint::with_exact(0),
+            Self::Whole(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Origin(body) => body.size_hint(),
+            Self::File(body) => body.size_hint(),
         }
     }
 }

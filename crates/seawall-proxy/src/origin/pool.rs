@@ -142,20 +142,29 @@ impl OriginPool {
         Self::with_lookup(group, tls, stats, &system_lookup())
     }
 
+    /// Whether [`OriginPool::new`] will succeed for this group: to be asked off the data plane, where there is
+    /// somebody to tell.
+    pub fn check(group: &OriginGroup, tls: &[Option<Arc<ClientConfig>>]) -> Result<(), OriginPoolError> {
+        Self::members(group, tls, &system_lookup()).map(drop)
+    }
+
+    fn members(
+        group: &OriginGroup,
+        tls: &[Option<Arc<ClientConfig>>],
+        lookup: &Lookup,
+    ) -> Result<Box<[Member]>, OriginPoolError> {
+        let tls_of = |index| tls.get(index).cloned().flatten();
+        let origins = group.origins.iter().enumerate();
+        origins.map(|(index, origin)| Member::new(origin, tls_of(index), &group.host, lookup)).collect()
+    }
+
     pub(super) fn with_lookup(
         group: &OriginGroup,
         tls: &[Option<Arc<ClientConfig>>],
         stats: Arc<OriginStats>,
         lookup: &Lookup,
     ) -> Result<Rc<Self>, OriginPoolError> {
-        let members = group
-            .origins
-            .iter()
-            .enumerate()
-            .map(|(index, origin)| {
-                Member::new(origin, tls.get(index).cloned().flatten(), &group.host, lookup)
-            })
-            .collect::<Result<_, _>>()?;
+        let members = Self::members(group, tls, lookup)?;
         let settings = Settings::new(group);
         let balance = RefCell::new(Balance::new(group.origins.iter().map(|origin| origin.weight)));
         Ok(Rc::new_cyclic(|pool| Self {

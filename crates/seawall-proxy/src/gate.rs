@@ -1,0 +1,175 @@
+//! Whether a request may pass: rules, limits and bounds, and the answer to one that may not.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response, header};
+use seawall_http::{ClientSource, ContentLength, Now, RequestFacts};
+use seawall_rules::receipt::{Receipt, ReceiptFacts};
+use seawall_rules::refusal::{Bound, Refusal};
+use seawall_rules::render::{Answer, Persistence, Rendered, render};
+use seawall_rules::set::{Quota, Verdict};
+
+use crate::body::ResponseBody;
+use crate::view::View;
+use crate::worker::Worker;
+
+/// What is to be done with a request.
+pub(crate) enum Admission<'s> {
+    /// Answer it from this site.
+    Pass {
+        /// Index of the site.
+        site: usize,
+        /// The tightest limit that it was counted under.
+        quota: Option<Quota<'s>>,
+    },
+    /// Say no; with the limit that is used up, if one is.
+    Refuse(Refusal<'s>, Option<Quota<'s>>),
+    /// Say no, later.
+    Tarpit(Refusal<'s>, Duration),
+    /// Say nothing.
+    Drop,
+}
+
+/// Decides about one request. Rules come first, so that they see requests for unknown hosts as well.
+pub(crate) fn admit<'s>(
+    worker: &Worker,
+    view: &'s View,
+    facts: &RequestFacts<'_>,
+    now: Now,
+) -> Admission<'s> {
+    worker.stats.exchange(facts.protocol);
+    let snapshot = &view.snapshot;
+    let decision = snapshot.rules.decide(
+        facts,
+        &mut worker.scratch.borrow_mut(),
+        &worker.shared.limits,
+        &view.tally,
+        now,
+    );
+    match decision.verdict {
+        Verdict::Pass => {}
+        Verdict::Refuse(refusal) => return Admission::Refuse(refusal, decision.quota),
+        Verdict::Drop { .. } => {
+            worker.stats.drops.add(1);
+            return Admission::Drop;
+        }
+        Verdict::Tarpit { refusal, delay } => return tarpit(worker, view, refusal, delay),
+    }
+    let bounds = &snapshot.bounds;
+    if let ContentLength::Known(bytes) = facts.content
+        && bytes > bounds.body_bytes
+    {
+        return Admission::Refuse(Refusal::bound(Bound::BodyBytes, bytes, bounds.body_bytes), None);
+    }
+    let Some(site) = snapshot.sites.find(facts.host) else {
+        return Admission::Refuse(Refusal::no_site(), None);
+    };
+    let (open, most) = (worker.stats.exchanges_open.get(), worker.share_of(bounds.exchanges));
+    if open >= most {
+        return Admission::Refuse(Refusal::bound(Bound::Exchanges, open, most), None);
+    }
+    Admission::Pass { site, quota: decision.quota }
+}
+
+fn tarpit<'s>(worker: &Worker, view: &View, refusal: Refusal<'s>, delay: Duration) -> Admission<'s> {
+    if worker.stats.tarpits_open.get() < worker.share_of(view.snapshot.bounds.tarpits) {
+        return Admission::Tarpit(refusal, delay);
+    }
+    worker.stats.bound(Bound::Tarpits);
+    Admission::Refuse(refusal, None)
+}
+
+/// One refusal on its way out.
+pub(crate) struct Refused<'a> {
+    /// Why.
+    pub(crate) refusal: &'a Refusal<'a>,
+    /// How the client was found, for the receipt.
+    pub(crate) source: ClientSource,
+    /// The request's `Accept` field.
+    pub(crate) accept: Option<&'a [u8]>,
+    /// The limit that is used up.
+    pub(crate) quota: Option<Quota<'a>>,
+    /// When.
+    pub(crate) now: Now,
+}
+
+impl Refused<'_> {
+    /// Appends the whole HTTP/1.1 answer, without content for a HEAD request. Gives the bytes of its content.
+    pub(crate) fn write_http1(
+        &self,
+        worker: &Worker,
+        persistence: Persistence,
+        is_head: bool,
+        out: &mut BytesMut,
+    ) -> u64 {
+        self.render(worker, persistence, |rendered, whole| {
+            let mut date = worker.date.borrow_mut();
+            whole.clear();
+            rendered.write_http1_head(date.at(self.now.wall), whole);
+            out.extend_from_slice(whole);
+            if is_head {
+                return 0;
+            }
+            out.extend_from_slice(rendered.body());
+            rendered.body().len() as u64
+        })
+    }
+
+    /// As a response, for HTTP/2 and for what is answered later.
+    pub(crate) fn response(&self, worker: &Worker) -> Response<ResponseBody> {
+        self.render(worker, Persistence::Keep, |rendered, _| {
+            let mut fields = HeaderMap::with_capacity(8);
+            rendered.insert_into(&mut fields);
+            let body = ResponseBody::whole(Bytes::copy_from_slice(rendered.body()));
+            let mut response = Response::new(body);
+            *response.status_mut() = rendered.status;
+            *response.headers_mut() = fields;
+            response
+        })
+    }
+
+    fn render<T>(
+        &self,
+        worker: &Worker,
+        persistence: Persistence,
+        send: impl FnOnce(&Rendered<'_>, &mut Vec<u8>) -> T,
+    ) -> T {
+        worker.stats.refusal(&self.refusal.cause);
+        worker.stats.response(self.refusal.status);
+        let receipt = self.receipt(worker);
+        let mut buffers = worker.answer_buffers.borrow_mut();
+        let (parts, whole) = &mut *buffers;
+        let (refusal, accept, quota) = (self.refusal, self.accept, self.quota);
+        let answer = Answer { refusal, receipt: &receipt, accept, quota, persistence };
+        send(&render(&answer, parts), whole)
+    }
+
+    fn receipt(&self, worker: &Worker) -> Receipt {
+        let facts = ReceiptFacts::new(self.refusal, self.source, worker.next_stamp(), self.now.wall);
+        worker.shared.sealer.seal(&facts)
+    }
+}
+
+/// The `RateLimit` fields of an answer that passes, owned, because it is sent after the rule set may have changed.
+pub(crate) struct QuotaFields {
+    limit: HeaderValue,
+    policy: HeaderValue,
+}
+
+impl QuotaFields {
+    /// Of this quota; its name is a token, so it always fits a field.
+    pub(crate) fn new(quota: &Quota<'_>) -> Option<Self> {
+        let (mut limit, mut policy) = (Vec::with_capacity(48), Vec::with_capacity(48));
+        quota.write_rate_limit(&mut limit);
+        quota.write_policy(&mut policy);
+        let value = |bytes: Vec<u8>| HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok();
+        Some(Self { limit: value(limit)?, policy: value(policy)? })
+    }
+
+    /// Sets them.
+    pub(crate) fn insert_into(self, fields: &mut HeaderMap) {
+        fields.insert(header::HeaderName::from_static("ratelimit"), self.limit);
+        fields.insert(header::HeaderName::from_static("ratelimit-policy"), self.policy);
+    }
+}

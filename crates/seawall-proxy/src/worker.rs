@@ -1,0 +1,174 @@
+//! One worker: a thread with its own runtime, its own listeners and origin connections, and nothing shared but
+//! immutable snapshots and atomics.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use rustix::time::{ClockId, clock_gettime};
+use seawall_http::client::{claimed, identify};
+use seawall_http::intermediary::{IntermediaryDetector, IntermediaryLimits, PeerRequest};
+use seawall_http::{ClientIdentity, ClientSource, Field, Now, UnixTime};
+use seawall_rules::receipt::Stamp;
+use seawall_rules::set::Scratch;
+use slab::Slab;
+
+use crate::date::DateCache;
+use crate::shared::Shared;
+use crate::stats::WorkerStats;
+use crate::view::View;
+
+/// State of one worker. It never leaves its thread.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stats: Arc<WorkerStats>,
+    number: usize,
+    view: RefCell<Rc<View>>,
+    /// Every connection reads into this, so that an idle one holds no buffer.
+    pub(crate) read_buffer: RefCell<Box<[u8]>>,
+    pub(crate) date: RefCell<DateCache>,
+    pub(crate) scratch: RefCell<Scratch>,
+    /// Where refusals are composed.
+    pub(crate) answer_buffers: RefCell<(Vec<u8>, Vec<u8>)>,
+    detector: RefCell<IntermediaryDetector>,
+    stamp: Cell<Stamp>,
+    draining: Cell<bool>,
+    /// Connections without a request in progress, to be woken when the worker drains.
+    parked: RefCell<Slab<Waker>>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Rc<Self> {
+        let stats = Arc::new(WorkerStats::default());
+        shared.register_worker(&stats);
+        let generation = shared.generation();
+        let view = Rc::new(View::new(&shared, number, shared.snapshot(), generation, None));
+        Rc::new(Self {
+            stats,
+            number,
+            view: RefCell::new(view),
+            read_buffer: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()),
+            date: RefCell::default(),
+            scratch: RefCell::default(),
+            answer_buffers: RefCell::default(),
+            detector: RefCell::new(IntermediaryDetector::new(shared.seed, IntermediaryLimits::default())),
+            stamp: Cell::new(Stamp { process: shared.process, sequence: 0 }),
+            draining: Cell::new(false),
+            parked: RefCell::default(),
+            shared,
+        })
+    }
+
+    /// The current view; made anew when a snapshot was published.
+    pub(crate) fn view(&self) -> Rc<View> {
+        let generation = self.shared.generation();
+        let mut view = self.view.borrow_mut();
+        if view.generation != generation {
+            let snapshot = self.shared.snapshot();
+            *view = Rc::new(View::new(&self.shared, self.number, snapshot, generation, Some(&view)));
+        }
+        Rc::clone(&view)
+    }
+
+    /// Reads both clocks.
+    pub(crate) fn now(&self) -> Now {
+        let mono = clock_gettime(ClockId::Monotonic);
+        let wall = clock_gettime(ClockId::Realtime);
+        Now {
+            wall: UnixTime(wall.tv_sec as u64 * 1000 + wall.tv_nsec as u64 / 1_000_000),
+            mono: mono.tv_sec as u64 * 1_000_000_000 + mono.tv_nsec as u64,
+        }
+    }
+
+    /// Finds the client, and notices peers that look like a proxy for many.
+    pub(crate) fn identify(
+        &self,
+        view: &View,
+        peer: IpAddr,
+        fields: &[Field<'_>],
+        now: Now,
+    ) -> ClientIdentity {
+        let mut identity = identify(&view.snapshot.hops, peer, fields);
+        if identity.source != ClientSource::Peer {
+            return identity;
+        }
+        let field = |name: &str| {
+            fields
+                .iter()
+                .find(|field| field.name.eq_ignore_ascii_case(name))
+                .map_or(&b""[..], |field| field.value)
+        };
+        let request = PeerRequest {
+            peer,
+            user_agent: field("user-agent"),
+            accept_language: field("accept-language"),
+            has_forwarded_field: claimed(fields).is_some(),
+        };
+        let mut detector = self.detector.borrow_mut();
+        if let Some(suspicion) = detector.observe(request, now) {
+            self.shared.intermediaries.report(&suspicion, now.wall);
+        }
+        if detector.is_suspected(peer) {
+            identity.source = ClientSource::SuspectedIntermediary;
+        }
+        identity
+    }
+
+    /// The stamp of the next receipt.
+    pub(crate) fn next_stamp(&self) -> Stamp {
+        self.stamp.replace(self.stamp.get().next())
+    }
+
+    /// This worker's part of a bound of the process; connections spread over workers by chance, so the part is
+    /// rounded up.
+    pub(crate) fn share_of(&self, bound: usize) -> u64 {
+        bound.div_ceil(self.shared.workers) as u64
+    }
+
+    /// Whether connections are to end with their current exchange.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Ends every idle connection, and each other one with its current exchange.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        for (_, waker) in &*self.parked.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// An idle connection's wish to be woken when its worker drains.
+#[derive(Default)]
+pub(crate) struct Parked(Option<(Rc<Worker>, usize)>);
+
+impl Parked {
+    /// Wishes it for the task of this waker.
+    pub(crate) fn set(&mut self, worker: &Rc<Worker>, waker: &Waker) {
+        let mut parked = worker.parked.borrow_mut();
+        match &self.0 {
+            Some((_, key)) if parked[*key].will_wake(waker) => {}
+            Some((_, key)) => parked[*key] = waker.clone(),
+            None => self.0 = Some((Rc::clone(worker), parked.insert(waker.clone()))),
+        }
+    }
+
+    /// Takes it back.
+    pub(crate) fn clear(&mut self) {
+        if let Some((worker, key)) = self.0.take() {
+            worker.parked.borrow_mut().remove(key);
+        }
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// One read takes this much; it bounds what a client can make the worker parse at a time.
+const READ_BYTES: usize = 64 << 10;
