@@ -15,16 +15,21 @@
 //! counted by [`limit_partition`], and all of them together against [`SUSPECT_VISITORS_MAX`] times the rate.
 
 use std::hash::Hasher;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 use ipnet::IpNet;
 use siphasher::sip::SipHasher13;
 
-use crate::client::ClientAddr;
+use crate::client::{ClientAddr, ClientIdentity, claimed};
+use crate::facts::Field;
 use crate::network::prefix_of;
 use crate::time::Now;
+
+mod peer;
+
+use peer::Peer;
 
 /// How many visitors a suspected intermediary may stand for, at most: a limit by client allows the whole peer this
 /// many times its rate and burst. A real proxy of more visitors should be declared; a faker gains this factor and no
@@ -154,6 +159,29 @@ impl IntermediaryDetector {
         }
     }
 
+    /// What the detector makes of an identified client: the same, with its peer marked if it is suspected; and the
+    /// suspicion, when it is new. Requests through trusted hops pass untouched.
+    pub fn refine(
+        &mut self,
+        client: ClientIdentity,
+        fields: &[Field<'_>],
+        now: Now,
+    ) -> (ClientIdentity, Option<Suspicion>) {
+        if client.peer_is_trusted() {
+            return (client, None);
+        }
+        let peer = client.peer.expose();
+        let has_forwarded_field = claimed(fields).is_some();
+        let value = |name: &str| {
+            let line =
+                fields.iter().find(|field| has_forwarded_field && field.name.eq_ignore_ascii_case(name));
+            line.map_or(&[][..], |field| field.value)
+        };
+        let (user_agent, accept_language) = (value("user-agent"), value("accept-language"));
+        let found = self.observe(PeerRequest { peer, user_agent, accept_language, has_forwarded_field }, now);
+        (if self.is_suspected(peer) { client.with_suspected_peer() } else { client }, found)
+    }
+
     /// Counts one request of an untrusted peer. `Some` when the peer becomes suspected by it.
     pub fn observe(&mut self, request: PeerRequest<'_>, now: Now) -> Option<Suspicion> {
         let key = key_of(request.peer);
@@ -205,19 +233,20 @@ impl IntermediaryDetector {
     }
 
     /// Takes over what another worker's detector found, so that a peer whose connections are spread over the
-    /// workers is known to all of them at once.
+    /// workers is known to all of them at once. Where the set is full of stronger peers it is turned away.
     pub fn adopt(&mut self, suspicion: &Suspicion, now: Now) {
         let key = key_of(suspicion.peer.expose());
         let Some(slot) = self.find(key).or_else(|| self.admit(key, now)) else { return };
         let peer = &mut self.peers[slot];
+        let was_suspected = peer.suspected;
         peer.age(window_of(now, &self.limits));
         peer.agents[0] |= suspicion.agents;
         peer.languages[0] |= suspicion.languages;
         peer.requests = peer.requests.max(suspicion.requests);
         peer.forwarded = peer.forwarded.max(suspicion.forwarded).min(peer.requests);
         peer.hold = peer.hold.max(hold_of(suspicion.requests));
-        if !peer.suspected {
-            peer.suspected = true;
+        peer.suspected = true;
+        if !was_suspected {
             self.suspects += 1;
             self.counters.suspected += 1;
         }
@@ -349,90 +378,13 @@ fn hold_of(requests: u32) -> u16 {
     u16::try_from(requests).unwrap_or(u16::MAX)
 }
 
-// === Entries ===
-
-#[derive(Clone, Debug, Default)]
-struct Peer {
-    key: u128,
-    /// Bitmaps of this window and of the one before (linear counting; each bit is at least one value).
-    agents: [u64; 2],
-    languages: [u64; 2],
-    window: u64,
-    requests: u32,
-    forwarded: u32,
-    /// The detector's tick of the last request.
-    seen: u32,
-    hold: u16,
-    suspected: bool,
-}
-
-impl Peer {
-    fn count(&mut self, bits: Option<(u64, u64)>, tick: u32) {
-        self.seen = tick;
-        self.hold = self.hold.saturating_add(1);
-        self.requests = self.requests.saturating_add(1);
-        if let Some((agent, language)) = bits {
-            self.forwarded = self.forwarded.saturating_add(1);
-            self.agents[0] |= agent;
-            self.languages[0] |= language;
-        }
-    }
-
-    fn age(&mut self, window: u64) {
-        let passed = window.saturating_sub(self.window);
-        if passed == 0 {
-            return;
-        }
-        let halvings = u32::try_from(passed).unwrap_or(u32::MAX);
-        self.requests = self.requests.checked_shr(halvings).unwrap_or(0);
-        self.forwarded = self.forwarded.checked_shr(halvings).unwrap_or(0);
-        self.hold = self.hold.checked_shr(halvings).unwrap_or(0);
-        let shift = |bitmaps: [u64; 2]| if passed == 1 { [0, bitmaps[0]] } else { [0, 0] };
-        self.agents = shift(self.agents);
-        self.languages = shift(self.languages);
-        self.suspected &= self.is_current(window);
-        self.window = window;
-    }
-
-    /// Whether the last request came in this window or the one before.
-    const fn is_current(&self, window: u64) -> bool {
-        window.saturating_sub(self.window) < 2
-    }
-
-    /// Half the signs keep a suspicion alive, so that it does not flicker.
-    fn judge(&mut self, limits: &IntermediaryLimits) {
-        if self.requests < limits.requests {
-            return;
-        }
-        let agents = (self.agents[0] | self.agents[1]).count_ones();
-        let languages = (self.languages[0] | self.languages[1]).count_ones();
-        let (forwarded, requests) = (u64::from(self.forwarded), u64::from(self.requests));
-        let percent = u64::from(limits.forwarded_percent);
-        self.suspected = if self.suspected {
-            forwarded * 600 >= requests * percent * 5 && agents >= limits.agents / 2
-        } else {
-            let several = agents >= limits.agents / 2 && languages >= limits.languages;
-            forwarded * 100 >= requests * percent && (agents >= limits.agents || several)
-        };
-    }
-
-    fn suspicion(&self) -> Suspicion {
-        let addr = IpAddr::V6(Ipv6Addr::from_bits(self.key));
-        Suspicion {
-            peer: ClientAddr::new(addr),
-            requests: self.requests,
-            forwarded: self.forwarded,
-            agents: self.agents[0] | self.agents[1],
-            languages: self.languages[0] | self.languages[1],
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::client::{ClientFieldName, ClientSource, TrustedHops, identify};
+    use crate::network::NetworkSet;
     use crate::time::UnixTime;
 
     const AGENTS: [&str; 12] = [
@@ -490,6 +442,43 @@ mod tests {
         assert_eq!(suspects[0].network().to_string(), "192.0.2.1/32");
         assert!((8..=12).contains(&suspects[0].agents()));
         assert_eq!(suspects[0].languages(), 1);
+    }
+
+    #[test]
+    fn innocents_behind_an_undeclared_proxy_are_told_from_direct_visitors() {
+        let trusted = TrustedHops { networks: NetworkSet::default(), field: ClientFieldName::XForwardedFor };
+        let mut detector = detector(4096);
+        let (mut as_peer, mut news) = (0, 0);
+        for n in 0..300usize {
+            let agent = Field { name: "User-Agent", value: AGENTS[n % 12].as_bytes() };
+            let forwarded = Field { name: "X-Forwarded-For", value: b"198.51.100.7" };
+            for (peer, fields) in [(addr(1), &[agent, forwarded][..]), (addr(2), &[agent])] {
+                let (client, found) =
+                    detector.refine(identify(&trusted, peer, fields), fields, at(n as u64 / 50));
+                assert_eq!(client.addr, ClientAddr::new(peer), "nothing that the peer claims is believed");
+                as_peer += usize::from(peer == addr(1) && client.source == ClientSource::Peer);
+                news += usize::from(found.is_some());
+                assert!(peer == addr(1) || client.source == ClientSource::Peer);
+            }
+        }
+        assert_eq!(news, 1);
+        assert!(as_peer < 25, "{as_peer} of 300 requests were taken for one visitor's");
+    }
+
+    #[test]
+    fn trusted_hop_is_never_suspected() {
+        let networks = NetworkSet::new(["192.0.2.0/24".parse().unwrap()]);
+        let trusted = TrustedHops { networks, field: ClientFieldName::XForwardedFor };
+        let mut detector = detector(64);
+        for n in 0..100 {
+            let fields = [
+                Field { name: "User-Agent", value: AGENTS[n % 12].as_bytes() },
+                Field { name: "X-Forwarded-For", value: b"192.0.2.9" },
+            ];
+            let client = identify(&trusted, addr(1), &fields);
+            assert_eq!(detector.refine(client, &fields, at(0)), (client, None));
+        }
+        assert_eq!(detector.counters(), IntermediaryCounters::default());
     }
 
     #[test]
@@ -628,6 +617,7 @@ mod tests {
         ) {
             let limits = IntermediaryLimits { peers: 16, requests: 4, agents: 3, ..IntermediaryLimits::default() };
             let mut detector = IntermediaryDetector::new(seed, limits);
+            let mut other = IntermediaryDetector::new((5, 6), limits);
             let mut clock = 0;
             for (peer, agent, has_forwarded_field, secs) in requests {
                 clock += secs * 200;
@@ -636,10 +626,14 @@ mod tests {
                 if let Some(found) = detector.observe(request, at(clock)) {
                     prop_assert!(found.agents() <= 20 && found.agents() >= 1);
                     prop_assert!(found.forwarded <= found.requests);
+                    other.adopt(&found, at(clock));
                 }
-                let counters = detector.counters();
-                prop_assert_eq!(detector.suspects as u64, counters.suspected - counters.lapsed);
-                prop_assert_eq!(detector.suspects, detector.peers.iter().filter(|peer| peer.suspected).count());
+                other.observe(request, at(clock));
+                for detector in [&detector, &other] {
+                    let counters = detector.counters();
+                    prop_assert_eq!(detector.suspects as u64, counters.suspected - counters.lapsed);
+                    prop_assert_eq!(detector.suspects, detector.peers.iter().filter(|peer| peer.suspected).count());
+                }
             }
         }
     }
