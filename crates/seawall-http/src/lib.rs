@@ -4,8 +4,8 @@
 
 pub mod client;
 pub mod facts;
-pub mod h1;
 pub mod forwarded;
+pub mod h1;
 pub mod hop_fields;
 pub mod intermediary;
 pub mod named_sets;
