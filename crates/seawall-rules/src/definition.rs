@@ -62,6 +62,19 @@ pub fn limit_from_json(json: &str) -> Result<Limit, DefinitionError> {
     serde_json::from_str::<wire::LimitWire>(json)?.try_into()
 }
 
+/// For fuzzing: whatever the text, reading it does not panic, and what is read is written so that it reads the
+/// same again.
+pub fn check_foreign_text(text: &str) {
+    if let Ok(rule) = from_json(text) {
+        assert_eq!(from_json(&to_json(&rule)).ok().as_ref(), Some(&rule));
+        let _ = (describe(&rule), crate::rule::check(&rule));
+    }
+    if let Ok(limit) = limit_from_json(text) {
+        assert_eq!(limit_from_json(&limit_to_json(&limit)).ok().as_ref(), Some(&limit));
+        let _ = (describe_limit(&limit), crate::limit::check(&limit));
+    }
+}
+
 fn text<T: serde::Serialize>(wire: &T) -> String {
     serde_json::to_string(wire).expect("invariant: the wire forms hold only texts, numbers and lists")
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hasher;
 
+use arrayvec::ArrayVec;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// A partition key's values, hashed under the table's seed. 128 bits: half of them find the bucket, the other half
@@ -23,35 +24,50 @@ impl fmt::Debug for Key {
 
 /// Hashes a key part by part, without allocating. Every part is written with its kind and its length, so
 /// `("ab", "c")` and `("a", "bc")` differ, and so do an absent and an empty value.
+///
+/// Parts are short, and the hash takes many short writes far more slowly than one: they are gathered first.
 #[derive(Clone, Debug)]
-pub struct KeyHasher(SipHasher13);
+pub struct KeyHasher {
+    hasher: SipHasher13,
+    gathered: ArrayVec<u8, GATHERED>,
+}
+
+/// A client's key, and most others, fit in whole.
+const GATHERED: usize = 128;
 
 impl KeyHasher {
     /// Begins a key of `identity`: keys of different identities never share a count.
     pub fn new(seed: &[u8; 16], identity: &[u8]) -> Self {
-        let mut hasher = Self(SipHasher13::new_with_key(seed));
-        hasher.part(0, Some(identity));
-        hasher
+        let mut key = Self { hasher: SipHasher13::new_with_key(seed), gathered: ArrayVec::new() };
+        key.part(0, Some(identity));
+        key
     }
 
     /// Adds one part. `kind` tells apart parts that are not of the same nature.
     pub fn part(&mut self, kind: u8, value: Option<&[u8]>) {
-        self.0.write_u8(kind);
-        match value {
-            // No value is as long.
-            None => self.0.write_u64(u64::MAX),
-            Some(value) => {
-                self.0.write_u64(value.len() as u64);
-                self.0.write(value);
-            }
-        }
+        // No value is as long as this.
+        let len = value.map_or(u64::MAX, |value| value.len() as u64);
+        let mut head = [kind; 9];
+        head[1..].copy_from_slice(&len.to_be_bytes());
+        self.write(&head);
+        self.write(value.unwrap_or_default());
     }
 
     /// The key.
-    pub fn finish(&self) -> Key {
-        let hash = self.0.finish128();
+    pub fn finish(mut self) -> Key {
+        self.hasher.write(&self.gathered);
+        let hash = self.hasher.finish128();
         // The two lowest tags have a meaning of their own in the table.
         Key { place: hash.h1, tag: hash.h2.max(super::table::TAG_MIN) }
+    }
+
+    /// What has been written, and nothing else, decides where it is cut, so equal parts give equal keys.
+    fn write(&mut self, bytes: &[u8]) {
+        if self.gathered.try_extend_from_slice(bytes).is_err() {
+            self.hasher.write(&self.gathered);
+            self.gathered.clear();
+            self.hasher.write(bytes);
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 use seawall_http::{ClientAddr, ClientSource, claimed, prefix_of};
 
+use siphasher::sip128::SipHasher13;
+
 use super::values::{Slot, Slots, USER_AGENT, Values};
 use crate::limit::{Gcra, Key, KeyHasher, KeyPart, LimitOutcome, LimitTable, PartitionKey, Rate};
 
@@ -21,7 +23,7 @@ pub const INTERMEDIARY_VISITORS: u32 = 100;
 pub(super) struct Meter {
     /// Name and rate, not the revision: a limit that does not change keeps its counts across reloads, and one
     /// whose rate changes starts again.
-    identity: Box<[u8]>,
+    identity: [u8; 16],
     parts: Box<[Part]>,
     gcra: Gcra,
     ceiling: Gcra,
@@ -65,7 +67,9 @@ impl Meter {
         identity.extend_from_slice(&rate.burst.to_be_bytes());
         identity.extend_from_slice(&rate.per.as_nanos().to_be_bytes());
         Self {
-            identity: identity.into(),
+            // A digest, so that the name need not be hashed with every request. 128 bits of it do not collide by
+            // chance, and names are the operator's.
+            identity: SipHasher13::new().hash(&identity).as_bytes(),
             parts: by.0.iter().map(|part| Part::new(part, slots)).collect(),
             gcra: Gcra::new(rate),
             ceiling: Gcra::scaled(rate, INTERMEDIARY_VISITORS),
@@ -181,9 +185,15 @@ fn network(key: &mut KeyHasher, kind: u8, addr: Option<ClientAddr>, (v4, v6): (u
         return key.part(kind, None);
     };
     let network = prefix_of(addr.expose(), v4, v6);
-    key.part(kind, Some(&[network.prefix_len()]));
+    let mut octets = [network.prefix_len(); 17];
     match network.network() {
-        IpAddr::V4(addr) => key.part(kind, Some(&addr.octets())),
-        IpAddr::V6(addr) => key.part(kind, Some(&addr.octets())),
+        IpAddr::V4(addr) => {
+            octets[1..5].copy_from_slice(&addr.octets());
+            key.part(kind, Some(&octets[..5]));
+        }
+        IpAddr::V6(addr) => {
+            octets[1..].copy_from_slice(&addr.octets());
+            key.part(kind, Some(&octets));
+        }
     }
 }

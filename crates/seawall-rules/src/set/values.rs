@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
+use seawall_http::target::{query_shape, referer_host};
 use seawall_http::{ContentLength, RequestFacts};
 
 use crate::limit::KeyPart;
@@ -95,6 +96,7 @@ pub(super) struct Store {
     request: u64,
     found: Vec<(u64, Place)>,
     joined: Vec<u8>,
+    shape: String,
 }
 
 /// Where a value lies.
@@ -105,6 +107,8 @@ enum Place {
     Line(usize),
     /// A stretch of [`Store::joined`].
     Joined(usize, usize),
+    /// [`Store::shape`].
+    Shape,
 }
 
 impl Store {
@@ -149,6 +153,7 @@ impl Values<'_> {
             Place::Absent => None,
             Place::Line(line) => Some(facts.fields[line].value),
             Place::Joined(start, end) => Some(&self.store.joined[start..end]),
+            Place::Shape => Some(self.store.shape.as_bytes()),
         }
     }
 
@@ -169,19 +174,20 @@ impl Values<'_> {
         match slot {
             QUERY_SHAPE => match self.facts.query {
                 None => Place::Absent,
-                Some(query) => self.write(|out| {
-                    query_shape(query, out);
-                    true
-                }),
-            },
-            USER_AGENT => self.line("user-agent").map_or(Place::Absent, Place::Line),
-            REFERER => match self.line("referer") {
-                None => Place::Absent,
-                Some(line) => {
-                    let value = self.facts.fields[line].value;
-                    self.write(|out| referer_host(value, out))
+                Some(query) => {
+                    self.store.shape.clear();
+                    query_shape(query, &mut self.store.shape);
+                    Place::Shape
                 }
             },
+            USER_AGENT => self.line("user-agent").map_or(Place::Absent, Place::Line),
+            REFERER => {
+                let value = self.line("referer").map(|line| self.facts.fields[line].value);
+                match value.and_then(referer_host) {
+                    None => Place::Absent,
+                    Some(host) => self.join(|out| out.extend_from_slice(host.as_bytes())),
+                }
+            }
             _ => self.field(&self.slots.fields[(slot - FIELDS) as usize]),
         }
     }
@@ -201,54 +207,19 @@ impl Values<'_> {
             return Place::Line(first);
         }
         let first = self.facts.fields[first].value;
-        self.write(|out| {
+        self.join(|out| {
             out.extend_from_slice(first);
             for field in more() {
                 out.extend_from_slice(b", ");
                 out.extend_from_slice(field.value);
             }
-            true
         })
     }
 
-    fn write(&mut self, into: impl FnOnce(&mut Vec<u8>) -> bool) -> Place {
+    fn join(&mut self, into: impl FnOnce(&mut Vec<u8>)) -> Place {
         let joined = &mut self.store.joined;
         let start = joined.len();
-        match into(joined) {
-            true => Place::Joined(start, joined.len()),
-            false => {
-                joined.truncate(start);
-                Place::Absent
-            }
-        }
+        into(joined);
+        Place::Joined(start, joined.len())
     }
-}
-
-/// The names of a query's parameters, in order, without their values.
-fn query_shape(query: &str, out: &mut Vec<u8>) {
-    for (index, pair) in query.split('&').enumerate() {
-        if index > 0 {
-            out.push(b'&');
-        }
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        out.extend_from_slice(name.as_bytes());
-    }
-}
-
-/// The host of an absolute URI (RFC 3986 §3.2), lower-case, without user information, port and trailing dot.
-fn referer_host(value: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some(scheme_end) = memchr::memmem::find(value, b"://") else {
-        return false;
-    };
-    let rest = &value[scheme_end + 3..];
-    let authority = &rest[..rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len())];
-    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or(authority);
-    let host_end = match host.first() {
-        Some(b'[') => memchr::memchr(b']', host).map_or(host.len(), |end| end + 1),
-        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
-    };
-    let host = &host[..host_end];
-    let host = host.strip_suffix(b".").unwrap_or(host);
-    out.extend(host.iter().map(u8::to_ascii_lowercase));
-    !host.is_empty()
 }

@@ -135,6 +135,7 @@ fn text(fact: &Fact, request: &Request) -> Option<Vec<u8>> {
         Fact::Host => Some(request.host.into()).filter(|host: &Vec<u8>| !host.is_empty()),
         Fact::Method => Some(request.method.into()),
         Fact::Path => Some(request.path.clone().into()),
+        // Only with names are they sent here.
         Fact::QueryShape => request.query.map(|query| {
             let names: Vec<_> = query.split('&').map(|pair| pair.split('=').next().unwrap()).collect();
             names.join("&").into()

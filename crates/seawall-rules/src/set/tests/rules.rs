@@ -78,6 +78,7 @@ fn a_query_has_the_shape_of_its_names() {
         matches(is(Fact::QueryShape, Test::Exact(text.into())), &Request { query, ..get("/") })
     };
     assert!(shape(Some("a=1&b&c=x=y"), "a&b&c"));
+    assert!(shape(Some("alice@site.example"), "…"));
     assert!(shape(Some(""), ""));
     assert!(!shape(None, ""));
     assert!(matches(is(Fact::QueryShape, Test::Absent), &get("/")));
