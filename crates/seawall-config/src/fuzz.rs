@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use seawall_rules::rule::Author;
 
 use crate::config::{Config, Source};
-use crate::{NamedSets, Overrides, load, load_rules, print_rule};
+use crate::{Overrides, load, load_rules, print_rule};
 
 /// Reads any text, once as a configuration and once as a rule file.
 ///
@@ -14,21 +14,20 @@ use crate::{NamedSets, Overrides, load, load_rules, print_rule};
 ///
 /// If reading panics, if a refusal gives no reason, or if what is accepted breaks a promise of [`Config`].
 pub fn check(text: &str) {
-    let sets = NamedSets::default();
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
-    let outcome = load("seawall.toml", text, &mut files, &sets, &Overrides::default());
+    let outcome = load("seawall.toml", text, &mut files, &Overrides::default());
     for diagnostic in outcome.result.as_ref().err().into_iter().flatten().chain(&outcome.warnings) {
         let record = diagnostic.record();
         assert!(record.line >= 1 && record.column >= 1 && !record.message.is_empty());
     }
     match outcome.result {
-        Ok(config) => check_config(&config, &sets),
+        Ok(config) => check_config(&config),
         Err(errors) => assert!(!errors.is_empty(), "refused without a reason"),
     }
-    let _ = load_rules("rules.toml", text, &Author::Operator, &sets);
+    let _ = load_rules("rules.toml", text, &Author::Operator);
 }
 
-fn check_config(config: &Config, sets: &NamedSets) {
+fn check_config(config: &Config) {
     assert!(!config.listen.is_empty() && !config.sites.is_empty());
     assert!(config.admin.ip().to_canonical().is_loopback());
     let mut hosts = HashSet::new();
@@ -50,7 +49,7 @@ fn check_config(config: &Config, sets: &NamedSets) {
     assert!(config.limits.iter().all(|limit| limit.rate.requests >= 1 && limit.rate.burst >= 1));
     for rule in &config.rules {
         let printed = print_rule(rule);
-        let again = load_rules("printed", &printed, &rule.author, sets);
+        let again = load_rules("printed", &printed, &rule.author);
         assert_eq!(again.result.as_deref().ok(), Some(std::slice::from_ref(rule)), "{printed}");
     }
 }

@@ -33,5 +33,4 @@ pub use diagnostic::{Code, Diagnostic, Record, Severity};
 pub use files::{Disk, Files};
 pub use listen::parse_address;
 pub use load::{Outcome, Overrides, for_files, for_origin, load, load_rules};
-pub use network::NamedSets;
 pub use rule::print_rule;

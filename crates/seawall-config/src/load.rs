@@ -15,7 +15,6 @@ use crate::files::Files;
 use crate::limit::read_limit;
 use crate::listen::{Listener, read_admin, read_listen};
 use crate::manual;
-use crate::network::NamedSets;
 use crate::origin::{read_origins, read_pool};
 use crate::reader::{Table, Value};
 use crate::rule::{Named, read_rule};
@@ -51,29 +50,23 @@ pub struct Overrides {
 ///
 /// Everything that is wrong is reported, not only the first. Nothing outside `text` is read but the rule files
 /// that it names, through `files`.
-pub fn load(
-    name: &str,
-    text: &str,
-    files: &mut dyn Files,
-    sets: &NamedSets,
-    overrides: &Overrides,
-) -> Outcome<Config> {
+pub fn load(name: &str, text: &str, files: &mut dyn Files, overrides: &Overrides) -> Outcome<Config> {
     let folder = Path::new(name).parent().unwrap_or(Path::new(""));
     let mut problems = Problems::default();
     let source = source(name, text);
     let read = with_table(&source, &mut problems, |root, problems| {
-        let mut reading = Reading { folder, sets, files, source: &source, names: HashMap::new(), problems };
+        let mut reading = Reading { folder, files, source: &source, names: HashMap::new(), problems };
         reading.read(root)
     });
     finish(read.into_config(overrides, &mut problems), problems)
 }
 
 /// Loads a rule file: `[[rule]]` tables alone. The rules come out in order, those with `enabled = false` left out.
-pub fn load_rules(name: &str, text: &str, author: &Author, sets: &NamedSets) -> Outcome<Vec<Rule>> {
+pub fn load_rules(name: &str, text: &str, author: &Author) -> Outcome<Vec<Rule>> {
     let mut problems = Problems::default();
     let source = source(name, text);
     let mut names = HashMap::new();
-    let rules = read_rules(&source, author, sets, &mut names, &mut problems);
+    let rules = read_rules(&source, author, &mut names, &mut problems);
     finish(Some(rules), problems)
 }
 
@@ -198,13 +191,12 @@ fn explain_syntax(place: &Place, message: &str) -> Diagnostic {
 pub(crate) fn read_rules(
     source: &Arc<SourceText>,
     author: &Author,
-    sets: &NamedSets,
     names: &mut HashMap<String, Place>,
     problems: &mut Problems,
 ) -> Vec<Rule> {
     with_table(source, problems, |root, problems| {
         let mut table = Table::root(root, &manual::RULE_FILE, source);
-        let rules = read_rule_tables(&mut table, author, sets, names, problems);
+        let rules = read_rule_tables(&mut table, author, names, problems);
         table.finish("here", problems);
         rules
     })
@@ -213,14 +205,13 @@ pub(crate) fn read_rules(
 fn read_rule_tables(
     table: &mut Table<'_>,
     author: &Author,
-    sets: &NamedSets,
     names: &mut HashMap<String, Place>,
     problems: &mut Problems,
 ) -> Vec<Rule> {
     let Some(value) = table.get("rule") else { return Vec::new() };
     let mut rules = Vec::new();
     for value in value.tables(problems).unwrap_or_default() {
-        let Some(read) = read_rule(value, author, sets, problems) else { continue };
+        let Some(read) = read_rule(value, author, problems) else { continue };
         claim(read.name, names, problems);
         rules.extend(read.rule);
     }
@@ -246,7 +237,6 @@ fn claim(name: Option<Named>, names: &mut HashMap<String, Place>, problems: &mut
 
 struct Reading<'r, 's> {
     folder: &'r Path,
-    sets: &'r NamedSets,
     files: &'r mut dyn Files,
     source: &'s Arc<SourceText>,
     names: HashMap<String, Place>,
@@ -271,7 +261,7 @@ struct Read {
 impl Reading<'_, '_> {
     fn read(&mut self, root: &DeTable<'_>) -> Read {
         let mut top = Table::root(root, &manual::TOP, self.source);
-        let (folder, sets) = (self.folder, self.sets);
+        let folder = self.folder;
         let listen = top.read("listen", self.problems, read_listen);
         let admin = top.read("admin", self.problems, read_admin);
         let state = top.read("state", self.problems, |value, problems| read_path(value, folder, problems));
@@ -281,7 +271,7 @@ impl Reading<'_, '_> {
             admin,
             state,
             workers: workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(0),
-            client: top.read("client", self.problems, |value, problems| read_client(value, sets, problems)),
+            client: top.read("client", self.problems, |value, problems| read_client(value, problems)),
             bounds: top.read("bounds", self.problems, read_bounds),
             log: top.read("log", self.problems, |value, problems| read_log(value, folder, problems)),
             sites: self.sites(&mut top),
@@ -315,7 +305,7 @@ impl Reading<'_, '_> {
         let tables = top.get("limit").and_then(|value| value.tables(self.problems)).unwrap_or_default();
         let mut limits = Vec::new();
         for value in tables {
-            let Some(read) = read_limit(value, self.sets, self.problems) else { continue };
+            let Some(read) = read_limit(value, self.problems) else { continue };
             claim(read.name, &mut self.names, self.problems);
             limits.extend(read.limit);
         }
@@ -324,10 +314,10 @@ impl Reading<'_, '_> {
 
     fn rules(&mut self, top: &mut Table<'_>) -> Vec<Rule> {
         let author = Author::Configuration;
-        let mut rules = read_rule_tables(top, &author, self.sets, &mut self.names, self.problems);
+        let mut rules = read_rule_tables(top, &author, &mut self.names, self.problems);
         if let Some(value) = top.get("rule-files") {
             for source in read_rule_files(value, self.folder, self.files, self.problems) {
-                rules.extend(read_rules(&source, &author, self.sets, &mut self.names, self.problems));
+                rules.extend(read_rules(&source, &author, &mut self.names, self.problems));
             }
         }
         rules

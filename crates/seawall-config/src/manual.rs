@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use seawall_http::named_sets::{NAMES, named_set};
+
 /// One table of the file.
 #[derive(Debug)]
 pub struct Section {
@@ -446,7 +448,7 @@ pub(crate) static RULE: Section = Section {
         words("burst", "whole number, 1 to 4294967295", "one second's worth of `rate`, at least 1", "20", "`limit`: how many may come at once after a pause."),
         value("by", "key part, or array of them", "[]", "`limit`: what is counted apart, as for a [limit](#limit); `[]` counts all that match together."),
         value("allow", "method, or array of them", "[\"GET\", \"HEAD\"]", "`refuse-method`: the methods named in the `Allow` field."),
-        value("delay", "duration, 1s to 10m", "\"10s\"", "`tarpit`: how long the answer takes. `bounds.tarpits` says how many may be held."),
+        value("delay", "duration, 1ms to 5m", "\"10s\"", "`tarpit`: how long the answer takes. `bounds.tarpits` says how many may be held."),
         value("mode", "\"enforce\" or \"observe\"", "\"enforce\"", "Whether to act, or only to count what would be done."),
         words("expires", "date, or RFC 3339 time", "never", "2027-01-31", "From when on the rule is no longer applied; a date means its beginning in UTC.")
             .foreign(&["expiry", "until", "expire"]),
@@ -625,12 +627,16 @@ pub(crate) static RULE_FILE: Section = Section {
 /// The reference page, `docs/reference/configuration.md`.
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
+    for set in NAMES.into_iter().filter_map(named_set) {
+        let count = set.networks.len();
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{}` | {count} | {} | {} |", set.name, set.date, set.source);
+    }
     for section in SECTIONS {
         let title = match section.path {
             "" => String::from("Top level"),
             path => path.trim_matches(['[', ']']).to_owned(),
         };
-        // Writing to a String cannot fail.
         let _ = write!(page, "\n## {title}\n\n{}\n\n", section.doc.replace(". ", ".\n"));
         page.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
         for key in section.keys {
@@ -669,4 +675,10 @@ Values carry their units:
 Relative paths start from the folder of the configuration file.
 Why each default is what it is: [defaults](../concepts/defaults.md).
 Examples: [docs/examples](../examples).
+
+Wherever a network may stand, so may the name of a set of them.
+The sets ship with Seawall, as their owners published them on that date:
+
+| name | networks | date | source |
+|---|---|---|---|
 ";

@@ -53,6 +53,21 @@ impl<'a> Value<'a> {
         Place::new(self.source, self.start..self.end)
     }
 
+    /// One character of a text, if the text stands in its quotes as it is; all of it if it has escapes.
+    pub(crate) fn place_of_character(&self, at: usize) -> Place {
+        let is_literal = match self.value {
+            DeValue::String(text) => self.raw().get(1..self.raw().len().saturating_sub(1)) == Some(text),
+            _ => false,
+        };
+        let length = self.raw().get(at + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        let start = self.start + 1 + at;
+        if is_literal && start < self.end {
+            Place::new(self.source, start..start + length)
+        } else {
+            self.place()
+        }
+    }
+
     pub(crate) fn error(&self, code: Code, message: impl Into<String>) -> Diagnostic {
         self.place().error(code, message)
     }
@@ -260,6 +275,12 @@ impl<'a> Table<'a> {
 
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// The value under a key, which does not count as read by it.
+    pub(crate) fn peek(&self, key: &str) -> Option<Value<'a>> {
+        // The key lives as long as the table, so that a message can name it.
+        self.table.get_key_value(key).map(|(key, value)| Value::of(key.get_ref(), value, self.source))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

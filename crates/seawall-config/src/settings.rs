@@ -9,22 +9,18 @@ use http::HeaderName;
 use crate::config::{AccessLog, Bounds, ClientConfig, ClientField, LogConfig, LogFormat};
 use crate::diagnostic::{Code, Problems};
 use crate::manual;
-use crate::network::{NamedSets, read_networks};
+use crate::network::read_networks;
 use crate::reader::{Shape, Table, Value};
 use crate::rule::field_name;
 
 // === Client ===
 
-pub(crate) fn read_client(
-    value: Value<'_>,
-    sets: &NamedSets,
-    problems: &mut Problems,
-) -> Option<ClientConfig> {
+pub(crate) fn read_client(value: Value<'_>, problems: &mut Problems) -> Option<ClientConfig> {
     let mut table = value.open(&manual::CLIENT, problems)?;
     let hops = table.get("trusted-hops");
     let mut client = ClientConfig::default();
     if let Some(value) = hops {
-        client.trusted_hops = read_networks(value, sets, problems).unwrap_or_default();
+        client.trusted_hops = read_networks(value, problems).unwrap_or_default();
         if let Some(all) = client.trusted_hops.iter().find(|network| network.prefix_len() == 0) {
             let warning = value.place().warning(
                 Code::Suspicious,

@@ -19,8 +19,6 @@ pub(crate) enum UnitError {
     TooLarge,
     #[error("a rate is a number of requests per time")]
     NoRate,
-    #[error("a rate must allow at least one request")]
-    NoRequests,
 }
 
 /// What a value measures.
@@ -41,7 +39,7 @@ impl UnitError {
             }
             Self::NoUnit(Dimension::Speed) => format!("say the unit: \"{} B/s\"", text.trim()),
             Self::UnknownUnit(_, dimension) => dimension.units().to_owned(),
-            Self::NoRate | Self::NoRequests => RATE_HINT.to_owned(),
+            Self::NoRate => RATE_HINT.to_owned(),
             Self::Empty | Self::NoNumber(_) => {
                 String::from("write a number and a unit, as in \"30s\", \"64 KiB\", \"500 B/s\"")
             }
@@ -141,9 +139,6 @@ pub(crate) fn rate(text: &str) -> Result<(u32, Duration), UnitError> {
         return Err(UnitError::NoNumber(format!("{requests}{left}")));
     }
     let requests = u32::try_from(requests).map_err(|_| UnitError::TooLarge)?;
-    if requests == 0 {
-        return Err(UnitError::NoRequests);
-    }
     let per = per.trim();
     let per = match per {
         "s" | "sec" | "second" => Duration::from_secs(1),
@@ -245,7 +240,6 @@ mod tests {
         assert_eq!(rate("1000/min"), Ok((1000, Duration::from_secs(60))));
         assert_eq!(rate("20/10s"), Ok((20, Duration::from_secs(10))));
         assert_eq!(rate("50"), Err(UnitError::NoRate));
-        assert_eq!(rate("0/s"), Err(UnitError::NoRequests));
         assert!(matches!(rate("5/fortnight"), Err(UnitError::UnknownUnit(..))));
     }
 

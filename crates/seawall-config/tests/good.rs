@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seawall_config::config::{AccessLog, Bounds, ClientField, Config, OriginHost, SiteTls, Source};
 use seawall_config::manual::{Default as Fallback, SECTIONS};
-use seawall_config::{Disk, Files, NamedSets, Overrides, for_files, for_origin, load};
+use seawall_config::{Disk, Files, Overrides, for_files, for_origin, load};
 use seawall_rules::limit::{KeyPart, Rate};
 use seawall_rules::rule::{Action, Author, Mode};
 
@@ -178,7 +178,7 @@ fn rule_files_are_found_on_disk_in_the_order_of_their_names() {
     std::fs::write(folder.path().join("a.toml~"), "not TOML").unwrap();
     let name = folder.path().join("seawall.conf");
     let text = "rule-files = \"*.toml\"\n[[site]]\nfiles = \"x\"\n";
-    let outcome = load(name.to_str().unwrap(), text, &mut Disk, &NamedSets::default(), &Overrides::default());
+    let outcome = load(name.to_str().unwrap(), text, &mut Disk, &Overrides::default());
     let names: Vec<String> = outcome.result.unwrap().rules.into_iter().map(|rule| rule.name).collect();
     assert_eq!(names, ["a", "b", "c"]);
     assert!(Disk.read(folder.path()).is_err(), "a folder is no rule file");

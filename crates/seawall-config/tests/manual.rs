@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use seawall_config::manual::{Key, SECTIONS, reference};
-use seawall_config::{NamedSets, Overrides, load};
+use seawall_config::{Overrides, load};
 
 use crate::corpus;
 
@@ -71,12 +71,8 @@ fn the_examples_are_accepted_without_a_word() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        let mut sets = NamedSets::default();
-        for name in ["fastly", "cloudflare"] {
-            sets.insert(name, vec!["192.0.2.0/24".parse().unwrap()]);
-        }
         let name = path.to_str().unwrap();
-        let outcome = load(name, &text, &mut seawall_config::Disk, &sets, &Overrides::default());
+        let outcome = load(name, &text, &mut seawall_config::Disk, &Overrides::default());
         assert!(outcome.warnings.is_empty(), "{:#?}", outcome.warnings);
         outcome.result.unwrap();
         count += 1;

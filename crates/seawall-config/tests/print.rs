@@ -7,10 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
-use seawall_config::{NamedSets, load_rules, print_rule};
+use seawall_config::{load_rules, print_rule};
 use seawall_http::UnixTime;
 use seawall_rules::limit::{KeyPart, PartitionKey, Rate};
-use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Rule, Test};
+use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Rule, Test, check};
 
 use crate::corpus;
 
@@ -104,7 +104,7 @@ fn action() -> impl Strategy<Value = Action> {
         (rate(), partition()).prop_map(|(rate, by)| Action::Limit { rate, by }),
         vec(prop_oneof![Just("GET"), Just("PUT")].prop_map(String::from), 1..3)
             .prop_map(|allow| Action::RefuseMethod { allow }),
-        (1000..600_000u64).prop_map(|delay| Action::Tarpit { delay: Duration::from_millis(delay) }),
+        (1..=300_000u64).prop_map(|delay| Action::Tarpit { delay: Duration::from_millis(delay) }),
     ]
 }
 
@@ -128,9 +128,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn a_printed_rule_is_read_back_the_same(rule in rule()) {
+    fn a_printed_rule_is_read_back_the_same(rule in rule().prop_filter("no such rule", |rule| check(rule).is_empty())) {
         let printed = print_rule(&rule);
-        let read = load_rules("printed", &printed, &Author::Operator, &NamedSets::default());
+        let read = load_rules("printed", &printed, &Author::Operator);
         assert_eq!(read.result.unwrap_or_else(|errors| panic!("{errors:#?}\n{printed}")), [rule]);
     }
 
@@ -176,7 +176,7 @@ mode = "observe"
 expires = 2027-01-31
 note = "two\nlines"
 "#;
-    let rules = load_rules("rules.toml", text, &Author::Operator, &NamedSets::default()).result.unwrap();
+    let rules = load_rules("rules.toml", text, &Author::Operator).result.unwrap();
     let printed: String = rules.iter().map(print_rule).collect();
     insta::assert_snapshot!(printed);
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use seawall_config::config::Config;
-use seawall_config::{NamedSets, Outcome, Overrides, load};
+use seawall_config::{Outcome, Overrides, load};
 
 /// Loads a text as `/etc/seawall/seawall.toml`, with nothing else on disk.
 fn load_text(text: &str) -> Outcome<Config> {
@@ -20,7 +20,7 @@ fn load_text(text: &str) -> Outcome<Config> {
 fn load_with(text: &str, files: &[(&str, &str)], overrides: &Overrides) -> Outcome<Config> {
     let entry = |(path, text): &(&str, &str)| (Path::new("/etc/seawall").join(path), (*text).to_owned());
     let mut files: BTreeMap<PathBuf, String> = files.iter().map(entry).collect();
-    load("/etc/seawall/seawall.toml", text, &mut files, &NamedSets::default(), overrides)
+    load("/etc/seawall/seawall.toml", text, &mut files, overrides)
 }
 
 /// The `*.toml` files of a folder below `tests/data`, as name and text, by name.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, StatusCode};
 use seawall_rules::limit::{KeyPart, PartitionKey, Rate};
-use seawall_rules::rule::{Action, Condition, Fact, Test};
+use seawall_rules::rule::{Action, Condition, DELAY_MAX, Fact, Test};
 
 use crate::diagnostic::{Code, Problems};
 use crate::manual;
@@ -36,7 +36,7 @@ pub(super) fn read_action(
             Some(Action::RefuseMethod { allow })
         }
         Some((_, "tarpit")) => {
-            let range = Duration::from_secs(1)..=Duration::from_secs(600);
+            let range = Duration::from_millis(1)..=DELAY_MAX;
             let delay = table.read("delay", problems, |value, problems| value.duration(range, problems));
             Some(Action::Tarpit { delay: delay.unwrap_or(Duration::from_secs(10)) })
         }
@@ -71,35 +71,21 @@ fn unknown_action(value: Value<'_>, word: &str) -> crate::Diagnostic {
 }
 
 fn read_deny(table: &mut Table<'_>, problems: &mut Problems) -> Action {
-    let status = table.read("status", problems, |value, problems| value.integer(400..=599, problems));
-    let status = status
-        .and_then(|status| u16::try_from(status).ok())
-        .and_then(|status| StatusCode::from_u16(status).ok());
-    let text = table.read("text", problems, |value, problems| {
-        let text = value.text(problems)?;
-        if text.is_empty()
-            || text.len() > 120
-            || text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
-        {
-            problems.push(value.invalid("`text` must be one line of 1 to 120 bytes"));
-            return None;
-        }
-        Some(text.to_owned())
-    });
-    Action::Deny { status: status.unwrap_or(StatusCode::FORBIDDEN), text }
+    // Any status that HTTP has; which of them refuse is checked with the whole rule.
+    let status = table.read("status", problems, |value, problems| value.integer(100..=599, problems));
+    let status = status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
+    let text = table.read("text", problems, |value, problems| value.text(problems));
+    Action::Deny { status: status.unwrap_or(StatusCode::FORBIDDEN), text: text.map(str::to_owned) }
 }
 
+/// `None` if an item is no text, so that places count as the values do.
 fn read_methods(value: Value<'_>, problems: &mut Problems) -> Option<Vec<String>> {
-    let items = value.one_or_many();
-    if items.is_empty() {
-        problems
-            .push(value.invalid("`allow` names no method").help("name at least one: [\"GET\", \"HEAD\"]"));
-    }
-    let methods = items.into_iter().filter_map(|item| {
+    let read = |item: Value<'_>| {
         let method = item.text(problems)?;
-        check_method(item, method, problems).then(|| method.to_owned())
-    });
-    Some(methods.collect::<Vec<_>>()).filter(|methods| !methods.is_empty())
+        check_case(item, method, problems);
+        Some(method.to_owned())
+    };
+    value.one_or_many().into_iter().map(read).collect()
 }
 
 /// A 405 that names the very method it refuses helps nobody.
@@ -121,32 +107,28 @@ fn warn_of_allowed(table: &Table<'_>, allow: &[String], conditions: &[Condition]
 }
 
 /// Methods are case-sensitive (RFC 9110 §9.1), and a misspelt one never matches.
-pub(super) fn check_method(value: Value<'_>, method: &str, problems: &mut Problems) -> bool {
+pub(super) fn check_case(value: Value<'_>, method: &str, problems: &mut Problems) {
     const KNOWN: [&str; 12] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "REPORT",
         "QUERY",
     ];
-    if Method::from_bytes(method.as_bytes()).is_err() {
-        problems.push(
-            value.invalid(format!("\"{method}\" is not a method")).help("a method is a token, such as GET"),
-        );
-        return false;
-    }
     if KNOWN.contains(&method) {
-        return true;
+        return;
     }
     let upper = method.to_ascii_uppercase();
     if KNOWN.contains(&upper.as_str()) {
         let message = format!("the method \"{method}\" would never come: methods are case-sensitive");
         problems.push(value.invalid(message).help(format!("write \"{upper}\"")));
-        return false;
-    }
-    if let Some(near) = nearest(method, KNOWN.into_iter()) {
+    } else if let Some(near) = nearest(method, KNOWN.into_iter()).filter(|_| is_token(method)) {
         let warning =
             value.place().warning(Code::Suspicious, format!("\"{method}\" is no registered method"));
         problems.push(warning.help(format!("did you mean \"{near}\"?")));
     }
-    true
+}
+
+/// What is no token at all is refused with the whole rule.
+fn is_token(method: &str) -> bool {
+    http::Method::from_bytes(method.as_bytes()).is_ok()
 }
 
 /// `rate` and `burst`.
@@ -167,10 +149,6 @@ pub(crate) fn read_rate(table: &mut Table<'_>, problems: &mut Problems) -> Optio
             return None;
         }
     };
-    if per < Duration::from_millis(1) || per > Duration::from_secs(86_400) {
-        problems.push(value.error(Code::OutOfRange, "`rate` must be per 1ms to 1d"));
-        return None;
-    }
     let burst =
         burst.and_then(|burst| u32::try_from(burst).ok()).unwrap_or_else(|| one_second(requests, per));
     Some(Rate { requests, per, burst })
@@ -184,7 +162,7 @@ fn one_second(requests: u32, per: Duration) -> u32 {
 
 /// `by`: one key part, or an array of them.
 pub(crate) fn read_partition(value: Value<'_>, problems: &mut Problems) -> Option<PartitionKey> {
-    let mut parts: Vec<KeyPart> = Vec::new();
+    let mut parts: Vec<Option<KeyPart>> = Vec::new();
     for item in value.one_or_many() {
         let part = match item.shape() {
             Shape::Text(word) => read_part(item, word, problems),
@@ -194,13 +172,11 @@ pub(crate) fn read_partition(value: Value<'_>, problems: &mut Problems) -> Optio
                 None
             }
         };
-        let Some(part) = part else { continue };
-        if parts.contains(&part) {
-            problems.push(item.error(Code::Duplicate, "`by` has this part twice").help("remove one"));
-        }
         parts.push(part);
     }
-    Some(PartitionKey(parts))
+    // All or none, so that places count as the parts do.
+    let parts: Option<Vec<KeyPart>> = parts.into_iter().collect();
+    parts.map(PartitionKey)
 }
 
 fn read_part(item: Value<'_>, word: &str, problems: &mut Problems) -> Option<KeyPart> {

@@ -1,17 +1,18 @@
 //! Reads `match`: facts and the tests on them.
 //!
 //! Conditions come out in the order of [`Fact`]'s variants, fields by name, and those of one fact as written:
-//! so two texts that say the same give the same rule.
+//! so two texts that say the same give the same rule. Whether a test makes sense of its fact is checked with the
+//! whole rule, by the crate that rules belong to.
 
-use regex::bytes::RegexBuilder;
+use http::HeaderName;
 use seawall_rules::rule::{Condition, Fact, Test};
 
 use crate::diagnostic::{Code, Place, Problems};
 use crate::manual;
-use crate::network::{NamedSets, read_networks};
-use crate::reader::{Shape, Table, Value, suggest};
+use crate::network::read_networks;
+use crate::reader::{Shape, Table, Value};
 
-use super::action::{check_method, field_name};
+use super::action::check_case;
 
 /// The facts with a key of their own before and after `fields`.
 const BEFORE_FIELDS: [(&str, Fact); 5] = [
@@ -28,15 +29,20 @@ const AFTER_FIELDS: [(&str, Fact); 4] = [
     ("content-length", Fact::ContentLength),
 ];
 
-/// Octets of one text to compare with; nothing longer comes in a header section of the default size.
-const TEXT_BYTES_MAX: usize = 8 << 10;
-/// Compiled size of one regular expression.
-const REGEX_BYTES_MAX: usize = 1 << 20;
+/// `{ not = { all = [{ … }] } }` is as deep as sense goes.
+const DEPTH_MAX: u8 = 2;
+
+/// Conditions, and the values that they were read from, in the same order.
+#[derive(Default)]
+pub(crate) struct Conditions<'a> {
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) tests: Vec<Value<'a>>,
+}
 
 /// Reads a `match` table.
-pub(crate) fn read_conditions(value: Value<'_>, sets: &NamedSets, problems: &mut Problems) -> Vec<Condition> {
-    let Some(mut table) = value.open(&manual::MATCH, problems) else { return Vec::new() };
-    let mut reading = Reading { sets, problems, conditions: Vec::new() };
+pub(crate) fn read_conditions<'a>(value: Value<'a>, problems: &mut Problems) -> Conditions<'a> {
+    let Some(mut table) = value.open(&manual::MATCH, problems) else { return Conditions::default() };
+    let mut reading = Reading { problems, found: Conditions::default() };
     for (key, fact) in &BEFORE_FIELDS {
         reading.fact(&mut table, key, fact);
     }
@@ -46,208 +52,183 @@ pub(crate) fn read_conditions(value: Value<'_>, sets: &NamedSets, problems: &mut
     for (key, fact) in &AFTER_FIELDS {
         reading.fact(&mut table, key, fact);
     }
-    let conditions = reading.conditions;
+    let found = reading.found;
     table.finish("here", problems);
-    conditions
+    found
 }
 
-struct Reading<'r> {
-    sets: &'r NamedSets,
+struct Reading<'r, 'a> {
     problems: &'r mut Problems,
-    conditions: Vec<Condition>,
+    found: Conditions<'a>,
 }
 
-impl Reading<'_> {
-    fn fact(&mut self, table: &mut Table<'_>, key: &'static str, fact: &Fact) {
+impl<'a> Reading<'_, 'a> {
+    fn fact(&mut self, table: &mut Table<'a>, key: &'static str, fact: &Fact) {
         if let Some(value) = table.get(key) {
             self.tests(value, fact, 0);
         }
     }
 
-    fn fields(&mut self, fields: Value<'_>) {
+    fn fields(&mut self, fields: Value<'a>) {
         let mut entries = Vec::new();
         for (place, value) in fields.entries(self.problems) {
-            if let Some(name) = self.field(value, &place) {
-                entries.push((name, place, value));
+            match HeaderName::from_bytes(value.key.as_bytes()) {
+                Ok(name) => entries.push((name, place, value)),
+                Err(_) => {
+                    let message = format!("\"{}\" is not a field name", value.key);
+                    let help =
+                        "a field name has letters, digits and `-`, as in X-Api-Key; no colon, no space";
+                    self.problems.push(place.error(Code::InvalidValue, message).help(help));
+                }
             }
         }
         entries.sort_by(|(a, ..), (b, ..)| a.as_str().cmp(b.as_str()));
-        for pair in entries.windows(2) {
-            if let [(a, first, _), (b, second, _)] = pair
-                && a == b
-            {
-                let diagnostic =
-                    second.error(Code::Duplicate, "field names are the same in upper and lower case");
-                self.problems.push(diagnostic.help("write it once").also(first, "the same field"));
-            }
-        }
+        self.report_same_names(&entries);
         for (name, _, value) in entries {
             self.tests(value, &Fact::Field(name), 0);
         }
     }
 
-    fn field(&mut self, value: Value<'_>, place: &Place) -> Option<http::HeaderName> {
-        let mut wrong = Problems::default();
-        let name = field_name(value, value.key, &mut wrong);
-        if name.is_none() {
-            // The key is what is wrong, so the key is what is pointed at.
-            let message = format!("\"{}\" is not a field name", value.key);
-            let help = "a field name has letters, digits and `-`, as in X-Api-Key; no colon, no space";
-            self.problems.push(place.error(Code::InvalidValue, message).help(help));
+    fn report_same_names(&mut self, sorted: &[(HeaderName, Place, Value<'a>)]) {
+        for pair in sorted.windows(2) {
+            if let [(a, first, _), (b, second, _)] = pair
+                && a == b
+            {
+                let message = "field names are the same in upper and lower case";
+                let diagnostic = second.error(Code::Duplicate, message);
+                self.problems.push(diagnostic.help("write it once").also(first, "the same field"));
+            }
         }
-        name
     }
 
     /// All tests that `value` says; tables within tables (`not`, `all`) are counted by `depth`.
-    fn tests(&mut self, value: Value<'_>, fact: &Fact, depth: u8) {
-        match value.shape() {
-            Shape::Table => self.table(value, fact, depth),
-            Shape::Text(_) | Shape::List(_) | Shape::Other if *fact == Fact::Client => self.within(value),
-            Shape::Text(_) | Shape::Other if *fact == Fact::ContentLength => {
-                if let Some(bytes) = self.bytes(value) {
-                    self.add(fact, Test::Range { min: bytes, max: bytes });
-                }
-            }
-            Shape::List(_) if *fact == Fact::ContentLength => {
+    fn tests(&mut self, value: Value<'a>, fact: &Fact, depth: u8) {
+        match (value.shape(), fact) {
+            (Shape::Table, _) => self.table(value, fact, depth),
+            (_, Fact::Client) => self.within(value, fact),
+            (Shape::List(_), Fact::ContentLength) => {
                 let diagnostic = value.wrong_type("a number, a size or a test");
                 self.problems.push(diagnostic.help("write { min = 1, max = \"1 MiB\" }"));
             }
-            Shape::List(items) => self.one_of(value, items, fact),
-            Shape::Text(text) => {
-                if self.whole_text(value, text, fact) {
-                    self.add(fact, Test::Exact(text.to_owned()));
+            (_, Fact::ContentLength) => {
+                if let Some(bytes) = self.bytes(value) {
+                    self.add(value, fact, Test::Range { min: bytes, max: bytes });
                 }
             }
-            Shape::Other => {
+            (Shape::List(items), _) => self.one_of(value, &items, fact),
+            (Shape::Text(_), _) => self.text_test(value, "exact", fact),
+            (Shape::Other, _) => {
                 let diagnostic = value.wrong_type("a string, an array of strings or a test");
-                self.problems
-                    .push(diagnostic.help("as in \"value\", [\"one\", \"other\"] or { prefix = \"v\" }"));
+                let help = "as in \"value\", [\"one\", \"other\"] or { prefix = \"v\" }";
+                self.problems.push(diagnostic.help(help));
             }
         }
     }
 
-    fn table(&mut self, value: Value<'_>, fact: &Fact, depth: u8) {
-        if depth > 2 {
-            self.problems
-                .push(value.invalid("tests are nested too deeply").help("`not` and `all` hold plain tests"));
+    fn table(&mut self, value: Value<'a>, fact: &Fact, depth: u8) {
+        if depth > DEPTH_MAX {
+            let diagnostic = value.invalid("tests are nested too deeply");
+            self.problems.push(diagnostic.help("`not` and `all` hold plain tests"));
             return;
         }
         let Some(mut table) = value.open(&manual::TEST, self.problems) else { return };
-        let keys = table.known_keys();
-        if keys.is_empty() && table.is_empty() {
+        if table.is_empty() {
             let diagnostic = value.invalid(format!("`{}` says no test", value.key));
             self.problems.push(diagnostic.help("add one, such as { prefix = \"…\" }, or leave the fact out"));
         }
-        for key in keys {
-            let Some(test) = table.get(key) else { continue };
-            if self.fits(test, key, fact) {
+        for key in table.known_keys() {
+            if let Some(test) = table.get(key) {
                 self.test(test, key, fact, depth, &mut table);
             }
         }
         table.finish("here", self.problems);
     }
 
-    fn test(&mut self, value: Value<'_>, key: &str, fact: &Fact, depth: u8, table: &mut Table<'_>) {
-        match key {
-            "not" => self.not(value, fact, depth),
-            "all" => {
-                let Shape::List(items) = value.shape() else {
-                    let diagnostic = value.wrong_type("an array of tests");
-                    self.problems.push(diagnostic.help("write [{ contains = \"a\" }, { contains = \"b\" }]"));
-                    return;
-                };
+    fn test(&mut self, value: Value<'a>, key: &str, fact: &Fact, depth: u8, table: &mut Table<'a>) {
+        match (key, value.shape()) {
+            ("not", _) => self.not(value, fact, depth),
+            ("all", Shape::List(items)) => {
                 items.into_iter().for_each(|item| self.tests(item, fact, depth + 1));
             }
-            "absent" => {
+            ("all", _) => {
+                let diagnostic = value.wrong_type("an array of tests");
+                self.problems.push(diagnostic.help("write [{ contains = \"a\" }, { contains = \"b\" }]"));
+            }
+            ("absent", _) => {
                 if let Some(absent) = value.boolean(self.problems) {
-                    self.conditions.push(Condition {
-                        fact: fact.clone(),
-                        test: Test::Absent,
-                        negated: !absent,
-                    });
+                    self.add(value, fact, Test::Absent);
+                    self.negate_last(!absent);
                 }
             }
-            "within" => self.within(value),
-            "one-of" => match value.shape() {
-                Shape::List(items) => self.one_of(value, items, fact),
-                _ => self.problems.push(value.wrong_type("an array of strings")),
-            },
-            // The two ends are one test; it is read where the first of them stands.
-            "min" => self.range(Some(value), table.get("max"), fact),
-            "max" if table.has("min") => {}
-            "max" => self.range(None, Some(value), fact),
+            ("within", _) => self.within(value, fact),
+            ("one-of", Shape::List(items)) => self.one_of(value, &items, fact),
+            ("one-of", _) => self.problems.push(value.wrong_type("an array of strings")),
+            // The two ends are one test, read where `min` stands if it is there.
+            ("min", _) => self.range(value, Some(value), table.get("max"), fact),
+            ("max", _) if table.has("min") => {}
+            ("max", _) => self.range(value, None, Some(value), fact),
             _ => self.text_test(value, key, fact),
         }
     }
 
-    fn text_test(&mut self, value: Value<'_>, key: &str, fact: &Fact) {
+    fn text_test(&mut self, value: Value<'a>, key: &str, fact: &Fact) {
         let Some(text) = value.text(self.problems) else { return };
-        let fine = match key {
-            "exact" => self.whole_text(value, text, fact),
-            "regex" => self.regex(value, text),
-            _ => self.part_text(value, text, key, fact),
+        let test = match key {
+            "prefix" => Test::Prefix,
+            "suffix" => Test::Suffix,
+            "contains" => Test::Contains,
+            "regex" => Test::Regex,
+            _ => Test::Exact,
         };
-        if fine {
-            let text = text.to_owned();
-            self.add(
-                fact,
-                match key {
-                    "exact" => Test::Exact(text),
-                    "prefix" => Test::Prefix(text),
-                    "suffix" => Test::Suffix(text),
-                    "contains" => Test::Contains(text),
-                    _ => Test::Regex(text),
-                },
-            );
+        if key != "regex" {
+            self.question(value, text, key == "exact", fact);
         }
+        self.add(value, fact, test(text.to_owned()));
     }
 
-    fn not(&mut self, value: Value<'_>, fact: &Fact, depth: u8) {
-        let (before, errors) = (self.conditions.len(), self.problems.error_count());
+    fn not(&mut self, value: Value<'a>, fact: &Fact, depth: u8) {
+        let (before, errors) = (self.found.conditions.len(), self.problems.error_count());
         self.tests(value, fact, depth + 1);
-        let inner = self.conditions.len() - before;
-        if let ([condition], true) = (&mut self.conditions[before..], inner == 1) {
-            condition.negated = !condition.negated;
+        if self.found.conditions.len() == before + 1 {
+            self.negate_last(true);
         } else if self.problems.error_count() == errors {
             let diagnostic = value.invalid("`not` takes one test");
-            self.problems
-                .push(diagnostic.help("write all = [{ not = … }, { not = … }] where neither may hold"));
+            let help = "write all = [{ not = … }, { not = … }] where neither may hold";
+            self.problems.push(diagnostic.help(help));
         }
     }
 
-    fn within(&mut self, value: Value<'_>) {
-        if let Some(networks) = read_networks(value, self.sets, self.problems) {
-            if networks.is_empty() {
-                self.problems.push(value.invalid("no network is named, so this would never hold"));
-            }
-            self.add(&Fact::Client, Test::Within(networks));
+    fn negate_last(&mut self, negate: bool) {
+        if let Some(condition) = self.found.conditions.last_mut() {
+            condition.negated ^= negate;
         }
     }
 
-    fn one_of(&mut self, value: Value<'_>, items: Vec<Value<'_>>, fact: &Fact) {
-        if items.is_empty() {
-            self.problems.push(value.invalid("the list is empty, so this would never hold"));
+    fn within(&mut self, value: Value<'a>, fact: &Fact) {
+        if let Some(networks) = read_networks(value, self.problems) {
+            self.add(value, fact, Test::Within(networks));
         }
-        let mut texts = Vec::with_capacity(items.len());
-        for item in items {
-            if let Some(text) = item.text(self.problems) {
-                self.whole_text(item, text, fact);
-                texts.push(text.to_owned());
-            }
-        }
-        self.add(fact, Test::OneOf(texts));
     }
 
-    fn range(&mut self, min: Option<Value<'_>>, max: Option<Value<'_>>, fact: &Fact) {
+    fn one_of(&mut self, value: Value<'a>, items: &[Value<'a>], fact: &Fact) {
+        let read = |item: &Value<'a>| {
+            let text = item.text(self.problems)?;
+            self.question(*item, text, true, fact);
+            Some(text.to_owned())
+        };
+        // All or none, so that places count as the values do.
+        let texts: Vec<Option<String>> = items.iter().map(read).collect();
+        if let Some(texts) = texts.into_iter().collect() {
+            self.add(value, fact, Test::OneOf(texts));
+        }
+    }
+
+    fn range(&mut self, at: Value<'a>, min: Option<Value<'a>>, max: Option<Value<'a>>, fact: &Fact) {
         let least = min.map_or(Some(0), |value| self.bytes(value));
         let most = max.map_or(Some(u64::MAX), |value| self.bytes(value));
-        let (Some(least), Some(most)) = (least, most) else { return };
-        if let (true, Some(value)) = (least > most, min.or(max)) {
-            self.problems.push(
-                value.invalid("`min` is greater than `max`, so this would never hold").help("exchange them"),
-            );
+        if let (Some(min), Some(max)) = (least, most) {
+            self.add(at, fact, Test::Range { min, max });
         }
-        self.add(fact, Test::Range { min: least, max: most });
     }
 
     /// A whole number of bytes, or a size in quotes.
@@ -258,156 +239,50 @@ impl Reading<'_> {
         }
     }
 
-    fn add(&mut self, fact: &Fact, test: Test) {
-        self.conditions.push(Condition { fact: fact.clone(), test, negated: false });
+    fn add(&mut self, value: Value<'a>, fact: &Fact, test: Test) {
+        self.found.conditions.push(Condition { fact: fact.clone(), test, negated: false });
+        self.found.tests.push(value);
     }
 
-    // === What makes no sense of a fact ===
-
-    fn fits(&mut self, value: Value<'_>, key: &str, fact: &Fact) -> bool {
-        const TEXT: [&str; 7] = ["exact", "prefix", "suffix", "contains", "one-of", "regex", "absent"];
-        let fitting: &[&str] = match fact {
-            Fact::Client => &["within"],
-            Fact::ContentLength => &["min", "max", "absent"],
-            // Every request has these, so `absent` would never hold.
-            Fact::Method | Fact::Path | Fact::Protocol => &TEXT[..6],
-            Fact::Host | Fact::QueryShape | Fact::UserAgent | Fact::Field(_) | Fact::Referer => &TEXT,
-        };
-        let fits = fitting.contains(&key) || matches!(key, "not" | "all");
-        if !fits {
-            let diagnostic = value.invalid(format!("`{key}` cannot be asked of {}", fact_words(fact)));
-            self.problems.push(diagnostic.help(suggest("", fitting.iter().copied())));
-        }
-        fits
-    }
-
-    fn length(&mut self, value: Value<'_>, text: &str) -> bool {
-        if text.len() > TEXT_BYTES_MAX {
-            self.problems
-                .push(value.error(Code::OutOfRange, format!("a text has at most {TEXT_BYTES_MAX} bytes")));
-        }
-        text.len() <= TEXT_BYTES_MAX
-    }
-
-    /// A text that the whole value is compared with.
-    fn whole_text(&mut self, value: Value<'_>, text: &str, fact: &Fact) -> bool {
-        let wrong = match fact {
-            Fact::Host | Fact::Referer | Fact::Method | Fact::Path | Fact::Protocol if text.is_empty() => {
-                Some((
-                    String::from("the text is empty, so this would never hold"),
-                    String::from("leave it out, or write { absent = true }"),
-                ))
+    /// What is well formed but can hardly be meant.
+    fn question(&mut self, value: Value<'_>, text: &str, is_whole: bool, fact: &Fact) {
+        match fact {
+            Fact::Method if is_whole => check_case(value, text, self.problems),
+            Fact::Path if has_escape(text) => {
+                let message = "paths are compared with their escapes decoded";
+                let warning = value.place().warning(Code::Suspicious, message);
+                self.problems
+                    .push(warning.help("write the character itself instead of its percent-encoding"));
             }
-            Fact::Method => return check_method(value, text, self.problems),
-            Fact::Path if !text.starts_with('/') && text != "*" => Some(slashless(text)),
-            Fact::Protocol if !matches!(text, "HTTP/1.0" | "HTTP/1.1" | "HTTP/2") => Some((
-                format!("there is no protocol \"{text}\""),
-                String::from("it is \"HTTP/1.0\", \"HTTP/1.1\" or \"HTTP/2\""),
-            )),
-            Fact::Host | Fact::Referer => wrong_host(text),
-            _ => None,
-        };
-        self.report(value, wrong) && self.any_text(value, text, fact)
-    }
-
-    /// A text that a part of the value is compared with.
-    fn part_text(&mut self, value: Value<'_>, text: &str, key: &str, fact: &Fact) -> bool {
-        let wrong = match fact {
-            _ if text.is_empty() => Some((
-                String::from("the text is empty, so this always holds"),
-                String::from("leave it out, or write { absent = false }"),
-            )),
-            Fact::Path if key == "prefix" && !text.starts_with('/') && text != "*" => Some(slashless(text)),
-            Fact::Host | Fact::Referer if text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-                wrong_host(text)
+            Fact::Path if text.contains('?') => {
+                let warning = value.place().warning(Code::Suspicious, "a path has no query");
+                let help = "match on the names of the query's parameters with `query-shape`";
+                self.problems.push(warning.help(help));
             }
-            _ => None,
-        };
-        self.report(value, wrong) && self.any_text(value, text, fact)
-    }
-
-    fn any_text(&mut self, value: Value<'_>, text: &str, fact: &Fact) -> bool {
-        let wrong = match fact {
-            Fact::Path if text.contains('?') => Some((
-                String::from("a path has no query"),
-                String::from("match on the names of the query's parameters with `query-shape`"),
-            )),
-            Fact::QueryShape if text.contains('=') => Some((
-                String::from("a query's shape has no values"),
-                String::from("write the names of the parameters alone, as in \"q&page\""),
-            )),
-            _ => None,
-        };
-        if *fact == Fact::Path && has_escape(text) {
-            let warning =
-                value.place().warning(Code::Suspicious, "paths are compared with their escapes decoded");
-            self.problems.push(warning.help("write the character itself instead of its percent-encoding"));
-        }
-        self.report(value, wrong) && self.length(value, text)
-    }
-
-    fn report(&mut self, value: Value<'_>, wrong: Option<(String, String)>) -> bool {
-        let Some((message, help)) = wrong else { return true };
-        self.problems.push(value.invalid(message).help(help));
-        false
-    }
-
-    fn regex(&mut self, value: Value<'_>, text: &str) -> bool {
-        if !self.length(value, text) {
-            return false;
-        }
-        let diagnostic = match RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build() {
-            Ok(_) => return true,
-            Err(regex::Error::CompiledTooBig(limit)) => {
-                let message = format!("the regular expression takes more than {limit} bytes when compiled");
-                value.error(Code::OutOfRange, message).help("repeat less, or use (?-u) for ASCII classes")
+            Fact::QueryShape if text.contains('=') => {
+                let warning = value.place().warning(Code::Suspicious, "a query's shape has no values");
+                let help = "write the names of the parameters alone, as in \"q&page\"";
+                self.problems.push(warning.help(help));
             }
-            Err(error) => {
-                let full = error.to_string();
-                let line = full.lines().rev().find_map(|line| line.strip_prefix("error: "));
-                let why = line.unwrap_or("it cannot be parsed").to_owned();
-                let mut help = full;
-                if why.contains("look-around") || why.contains("backreference") {
-                    help.push_str("\nnegation is written as { not = { regex = … } }");
+            Fact::Host | Fact::Referer => {
+                if let Some(name) = without_port(text) {
+                    let message = "hosts are compared without their port";
+                    let warning = value.place().warning(Code::Suspicious, message);
+                    self.problems.push(warning.help(format!("write \"{name}\"")));
                 }
-                value.invalid(format!("not a regular expression: {why}")).help(help)
             }
-        };
-        self.problems.push(diagnostic);
-        false
+            _ => {}
+        }
     }
 }
 
-fn slashless(text: &str) -> (String, String) {
-    (format!("a path begins with `/`, so \"{text}\" would never match"), format!("write \"/{text}\""))
-}
-
-fn wrong_host(text: &str) -> Option<(String, String)> {
-    let lower = text.to_ascii_lowercase();
-    if lower != text {
-        return Some((String::from("hosts are compared in lower case"), format!("write \"{lower}\"")));
-    }
+fn without_port(text: &str) -> Option<&str> {
     let (name, port) = text.rsplit_once(':')?;
-    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':');
-    is_port.then(|| (String::from("hosts are compared without their port"), format!("write \"{name}\"")))
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':');
+    is_port.then_some(name)
 }
 
 fn has_escape(text: &str) -> bool {
     let hex = |byte: u8| byte.is_ascii_hexdigit();
     text.as_bytes().windows(3).any(|window| window[0] == b'%' && hex(window[1]) && hex(window[2]))
-}
-
-fn fact_words(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::Host => "the host",
-        Fact::Method => "the method",
-        Fact::Path => "the path",
-        Fact::QueryShape => "the query's shape",
-        Fact::UserAgent => "the user agent",
-        Fact::Field(_) => "a field",
-        Fact::Referer => "the referer",
-        Fact::Client => "the client",
-        Fact::Protocol => "the protocol",
-        Fact::ContentLength => "the content length",
-    }
 }
