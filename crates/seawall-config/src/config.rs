@@ -194,7 +194,7 @@ pub struct OriginGroup {
 pub struct Origin {
     /// Whether it speaks TLS (`https:`).
     pub tls: bool,
-    /// Host and port.
+    /// Host, and port where the URL gives one; else 80, or 443 with TLS.
     pub authority: Authority,
     /// Share of the exchanges, relative to the others'; at least 1.
     pub weight: u32,

@@ -88,6 +88,19 @@ fn a_flood_of_errors_is_cut_and_counted() {
     assert_eq!(errors[200].message, "1799 further errors are not shown");
 }
 
+/// The parser bounds its depth, and so does the reader of tests.
+#[test]
+fn nesting_without_end_is_refused() {
+    for text in [
+        format!("listen = {}", "[".repeat(100_000)),
+        format!("{}a = 1", "a.".repeat(100_000)),
+        format!("[[rule]]\nmatch = {{ path = {}", "{ not = ".repeat(100_000)),
+        format!("[[rule]]\nmatch.path{} = 'a'", ".not".repeat(60)),
+    ] {
+        assert!(!load_text(&text).result.unwrap_err().is_empty());
+    }
+}
+
 #[test]
 fn what_the_command_line_says_is_checked_with_the_rest() {
     let admin = Some("127.0.0.1:8080".parse().unwrap());
