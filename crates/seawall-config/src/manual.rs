@@ -655,7 +655,7 @@ pub fn reference() -> String {
 const INTRODUCTION: &str = "\
 # Configuration
 
-<!-- Printed from crates/seawall-config/src/manual.rs by `cargo xtask codegen`: change it there. -->
+<!-- Printed from crates/seawall-config/src/manual.rs: change it there, then run UPDATE_DOCS=1 cargo test -p seawall-config. -->
 
 The configuration is one TOML file.
 `seawall check FILE` says everything that is wrong with it at once, and `seawall serve FILE` refuses to start on the same errors.
