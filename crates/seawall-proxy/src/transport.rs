@@ -1,7 +1,8 @@
 //! [`Transport`]: one accepted connection, in clear text or under TLS.
 //!
 //! `TCP_NODELAY` is set once on the listening socket, which accepted connections inherit on Linux, so it costs
-//! no system call per connection.
+//! no system call per connection. An idle connection takes about 2 KiB of the process's memory in clear text and
+//! 9 KiB under TLS, task included, before HTTP adds its own (`tests/net/memory.rs`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -163,6 +163,7 @@ where
         tasks.spawn_local(async move {
             // Boxed, as it would take its place in the task for as long as the connection lives.
             if let Some(incoming) = Box::pin(door.receive(tcp, peer, permit)).await {
+                door.gate.counters.received.add();
                 (door.serve)(incoming).await;
             }
         });

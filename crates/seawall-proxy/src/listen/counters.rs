@@ -10,6 +10,7 @@ use seawall_rules::refusal::Bound;
 #[repr(align(128))]
 pub struct AcceptCounters {
     pub(crate) accepted: Counter,
+    pub(crate) received: Counter,
     pub(crate) connections: Counter,
     pub(crate) connections_per_network: Counter,
     pub(crate) handshake_time: Counter,
@@ -25,6 +26,8 @@ pub struct AcceptCounters {
 pub struct AcceptCounts {
     /// Taken from the listening sockets, whatever became of them.
     pub accepted: u64,
+    /// Brought to the point where HTTP begins.
+    pub received: u64,
     /// Closed at once: [`Bound::Connections`].
     pub connections: u64,
     /// Closed at once: [`Bound::ConnectionsPerNetwork`].
@@ -48,6 +51,7 @@ impl AcceptCounters {
     pub fn counts(&self) -> AcceptCounts {
         AcceptCounts {
             accepted: self.accepted.get(),
+            received: self.received.get(),
             connections: self.connections.get(),
             connections_per_network: self.connections_per_network.get(),
             handshake_time: self.handshake_time.get(),
@@ -72,6 +76,7 @@ impl AcceptCounters {
 impl AddAssign for AcceptCounts {
     fn add_assign(&mut self, other: Self) {
         self.accepted += other.accepted;
+        self.received += other.received;
         self.connections += other.connections;
         self.connections_per_network += other.connections_per_network;
         self.handshake_time += other.handshake_time;

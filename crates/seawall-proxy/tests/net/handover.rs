@@ -1,7 +1,7 @@
 //! A new process takes over from an old one, under a stream of new connections.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -93,6 +93,7 @@ impl Process {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the process tells the test where it serves")]
 fn run_process(state: &Path) {
     let workers = std::env::var("NET_TEST_WORKERS").unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -119,7 +120,7 @@ fn run_process(state: &Path) {
         }
         let server = HandoverServer::bind(state).unwrap();
         let address = bound.addresses().next().unwrap().1;
-        writeln!(std::io::stdout(), "serving {address}").unwrap();
+        println!("serving {address}");
         tokio::select! {
             handed_over = server.handed_over(|| bound.share()) => {
                 running.stop(Stop::HandedOver);

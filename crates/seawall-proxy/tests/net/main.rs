@@ -5,5 +5,6 @@
 mod accept;
 mod activation;
 mod handover;
+mod memory;
 mod site;
 mod tls;

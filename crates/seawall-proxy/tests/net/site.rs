@@ -129,7 +129,8 @@ fn work(listeners: Vec<Listener>, gate: Gate, stopped: watch::Receiver<Option<St
 /// Waits for the end of a header section, then tells how the connection was seen and who answers. `POISON` panics.
 async fn answer(mut incoming: Incoming) {
     let mut seen = Vec::new();
-    let mut buf = [0; 1024];
+    // Small, as it is part of what an idle connection takes.
+    let mut buf = [0; 64];
     while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
         match incoming.transport.read(&mut buf).await {
             Ok(0) | Err(_) => return,
