@@ -12,7 +12,8 @@ use crate::listen::{InheritedSocket, Listener};
 /// Every listening socket of the process.
 ///
 /// Workers accept from duplicates ([`Bound::for_worker`]). As long as this value lives the sockets stay open and
-/// the kernel completes connections on them, so drop it when accepting ends.
+/// the kernel completes connections on them: drop it before the accept loops are told to stop, or clients hang in
+/// a queue that nobody serves.
 #[derive(Debug)]
 pub struct Bound {
     workers: usize,
@@ -89,7 +90,11 @@ pub fn bind(listen: &[Listen], workers: usize) -> Result<Bound, BindError> {
 /// As [`bind`], but takes inherited sockets first. Those that no address asks for are closed.
 ///
 /// Every inherited socket that is taken is accepted from, be there more or fewer of them than workers:
-/// connections may wait in each. Within one process it serves to reload: inherit from [`Bound::share`].
+/// connections may wait in each. Start to accept at once: sockets are added where there are fewer, and get
+/// connections from then on. Within one process it serves to reload: inherit from [`Bound::share`].
+///
+/// # Errors
+/// As [`bind`]. Nobody who accepts from the inherited sockets notices anything.
 pub fn bind_with(
     listen: &[Listen],
     workers: usize,
@@ -103,6 +108,9 @@ pub fn bind_with(
         let (local, sockets) = bound.map_err(|source| BindError::of(listen.address, source))?;
         addresses.push(Address { listen: listen.clone(), local, sockets });
     }
+    // Last, when nothing can fail any more: the kernel gives a socket its share of the connections from now on, and
+    // they would be lost if it were closed again.
+    addresses.iter_mut().for_each(|address| address.fill_group(workers));
     for unused in &inherited {
         debug!(address = %unused.local, "inherited socket closed: nothing listens there any more");
     }
@@ -152,6 +160,21 @@ impl Bound {
 }
 
 impl Address {
+    /// Adds sockets until there is one for each worker, if those that there are allow it.
+    fn fill_group(&mut self, workers: usize) {
+        let joinable = SockRef::from(&self.sockets[0]).reuse_port().unwrap_or(false);
+        while joinable && self.sockets.len() < workers {
+            match bind_one(self.local, Sharing::Group) {
+                Ok(socket) => self.sockets.push(socket),
+                Err(error) => {
+                    // Bound by another user, or below port 1024: the workers share what there is.
+                    debug!(address = %self.local, %error, "no more sockets for an inherited address");
+                    break;
+                }
+            }
+        }
+    }
+
     fn of_worker(&self, index: usize, workers: usize) -> impl Iterator<Item = &TcpListener> {
         // Fewer sockets than workers: one that came without SO_REUSEPORT cannot be bound again, so all share it.
         let shared = self.sockets.len() < workers;
@@ -169,18 +192,7 @@ fn take_or_bind(
         return bind_all(address, workers);
     };
     let local = first.local;
-    let mut sockets: Vec<_> = taken.into_iter().map(|inherited| inherited.socket).collect();
-    while sockets.len() < workers && SockRef::from(&sockets[0]).reuse_port()? {
-        match bind_one(local, Sharing::Group) {
-            Ok(socket) => sockets.push(socket),
-            Err(error) => {
-                // Bound by another user, or below port 1024: the workers share what there is.
-                debug!(address = %local, %error, "no more sockets for an inherited address");
-                break;
-            }
-        }
-    }
-    Ok((local, sockets))
+    Ok((local, taken.into_iter().map(|inherited| inherited.socket).collect()))
 }
 
 fn bind_all(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
@@ -329,6 +341,24 @@ mod tests {
             let counts: Vec<_> = (0..workers).map(|worker| new.for_worker(worker).unwrap().len()).collect();
             assert_eq!(counts, per_worker);
         }
+    }
+
+    #[test]
+    fn a_failed_bind_adds_no_socket_that_would_swallow_connections() {
+        let old = bind(&[listen("127.0.0.1:0")], 1).unwrap();
+        let taken = TcpListener::bind("127.0.0.2:0").unwrap();
+        let wanted = [listen("127.0.0.1:0"), listen(&taken.local_addr().unwrap().to_string())];
+        let address = locals(&old)[0];
+        let clients: Vec<_> = std::thread::scope(|scope| {
+            let connecting =
+                scope.spawn(|| (0..400).map(|_| std::net::TcpStream::connect(address)).collect());
+            while !connecting.is_finished() {
+                assert!(bind_with(&wanted, 64, old.share().unwrap()).is_err());
+            }
+            connecting.join().unwrap()
+        });
+        let listener = old.for_worker(0).unwrap().remove(0).socket;
+        assert!(clients.iter().all(|client| client.is_ok() && listener.accept().is_ok()));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -24,27 +24,27 @@ fn handovers_refuse_and_reset_no_connection() {
         return run_process(Path::new(&state));
     }
     let state = tempfile::tempdir().unwrap();
-    let mut first = Process::start(state.path(), 3, Fate::Serves);
-    let address = first.address();
+    let mut serving = Process::start(state.path(), 3, Fate::Serves);
+    let address = serving.address();
     let stream = Stream::start(address);
+    stream.until_answered_by(serving.child.id());
 
-    // Fewer workers than sockets, then one that dies halfway, then more workers than sockets.
-    let mut second = Process::start(state.path(), 1, Fate::Serves);
-    assert_eq!(second.address(), address);
-    first.ends();
-    stream.until_answered_by(second.child.id());
-    Process::start(state.path(), 2, Fate::DiesBeforeReady).ends();
-    stream.until_answered_by(second.child.id());
-    let mut third = Process::start(state.path(), 4, Fate::Serves);
-    assert_eq!(third.address(), address);
-    second.ends();
-    stream.until_answered_by(third.child.id());
+    // Fewer workers than sockets, more, and as many.
+    for workers in [1, 4, 2, 4] {
+        Process::start(state.path(), workers, Fate::DiesBeforeReady).ends();
+        stream.until_answered_by(serving.child.id());
+        let mut next = Process::start(state.path(), workers, Fate::Serves);
+        assert_eq!(next.address(), address);
+        std::mem::replace(&mut serving, next).ends();
+        stream.until_answered_by(serving.child.id());
+    }
 
-    let answered = stream.end();
-    assert_eq!(answered.failures, Vec::<String>::new(), "of {:?}", answered.by_process);
-    assert_eq!(answered.by_process.len(), 3, "{:?}", answered.by_process);
-    drop(third.child.stdin.take());
-    third.ends();
+    let (answers, failures) = stream.end();
+    println!("answers by each process: {:?}", answers.values());
+    assert_eq!(failures, Vec::<String>::new(), "beside {} answers", answers.values().sum::<usize>());
+    assert_eq!(answers.len(), 5);
+    drop(serving.child.stdin.take());
+    serving.ends();
     assert!(TcpStream::connect(address).is_err());
 }
 
@@ -139,56 +139,65 @@ fn run_process(state: &Path) {
 
 // === the clients ===
 
-/// Clients that connect one after the other, for as long as the test goes on and within a bound.
+/// Clients on several threads that connect one after the other, for as long as the test goes on and within a bound.
 struct Stream {
-    end: Arc<AtomicBool>,
-    last: Arc<std::sync::atomic::AtomicU32>,
-    thread: std::thread::JoinHandle<Answered>,
+    tally: Arc<Tally>,
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Answered {
-    by_process: BTreeMap<u32, usize>,
-    failures: Vec<String>,
+struct Tally {
+    end: AtomicBool,
+    answers: Mutex<BTreeMap<u32, usize>>,
+    failures: Mutex<Vec<String>>,
 }
 
 impl Stream {
     fn start(address: SocketAddr) -> Self {
-        let end = Arc::new(AtomicBool::new(false));
-        let last = Arc::new(std::sync::atomic::AtomicU32::new(0));
-        let thread = std::thread::spawn({
-            let (end, last) = (Arc::clone(&end), Arc::clone(&last));
-            move || {
-                let mut answered = Answered::default();
-                for _ in 0..CONNECTIONS_MAX {
-                    if end.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    match connect(address) {
-                        Ok(pid) => {
-                            *answered.by_process.entry(pid).or_default() += 1;
-                            last.store(pid, Ordering::Relaxed);
-                        }
-                        Err(error) => answered.failures.push(error),
-                    }
-                }
-                answered
-            }
-        });
-        Self { end, last, thread }
+        let tally = Arc::new(Tally::default());
+        let threads = (0..4)
+            .map(|_| {
+                let tally = Arc::clone(&tally);
+                std::thread::spawn(move || tally.fill(address))
+            })
+            .collect();
+        Self { tally, threads }
     }
 
+    /// Waits until a process has answered some hundred times more.
     fn until_answered_by(&self, process: u32) {
-        while self.last.load(Ordering::Relaxed) != process {
-            assert!(!self.thread.is_finished(), "{process} answered none of {CONNECTIONS_MAX} connections");
+        let answers = || self.tally.answers.lock().unwrap().get(&process).copied().unwrap_or(0);
+        let enough = answers() + 200;
+        while answers() < enough {
+            assert!(
+                self.threads.iter().any(|thread| !thread.is_finished()),
+                "no more connections within the bound"
+            );
             std::thread::yield_now();
         }
-        self.last.store(0, Ordering::Relaxed);
     }
 
-    fn end(self) -> Answered {
-        self.end.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+    fn end(self) -> (BTreeMap<u32, usize>, Vec<String>) {
+        self.tally.end.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        let tally = Arc::into_inner(self.tally).unwrap();
+        (tally.answers.into_inner().unwrap(), tally.failures.into_inner().unwrap())
+    }
+}
+
+impl Tally {
+    fn fill(&self, address: SocketAddr) {
+        for _ in 0..CONNECTIONS_MAX {
+            if self.end.load(Ordering::Relaxed) {
+                return;
+            }
+            match connect(address) {
+                Ok(pid) => *self.answers.lock().unwrap().entry(pid).or_default() += 1,
+                Err(error) => self.failures.lock().unwrap().push(error),
+            }
+        }
     }
 }
 
@@ -201,4 +210,5 @@ fn connect(address: SocketAddr) -> Result<u32, String> {
     pid.ok_or_else(|| format!("no answer: {answer:?}"))
 }
 
-const CONNECTIONS_MAX: usize = 200_000;
+/// For each thread.
+const CONNECTIONS_MAX: usize = 50_000;
