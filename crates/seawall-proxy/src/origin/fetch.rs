@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -197,10 +198,10 @@ impl Conn {
     async fn send(
         &mut self,
         request: Request<RequestBody>,
-        response_time: std::time::Duration,
+        response_time: Duration,
     ) -> Option<Result<Response<Incoming>, TrySendError<Request<OutgoingBody>>>> {
         let now = Instant::now();
-        self.line.begin_exchange(!matches!(request.body(), RequestBody::Empty), now);
+        self.line.begin_exchange(!matches!(request.body(), RequestBody::Empty));
         self.deadline.set(now + response_time);
         let request = request.map(|content| OutgoingBody::new(content, &self.line));
         let mut response = pin!(self.sender.try_send_request(request));

@@ -63,13 +63,13 @@ impl Line {
         })
     }
 
-    /// A request without content is as good as written; others say so themselves.
-    pub(super) fn begin_exchange(&self, has_content: bool, now: Instant) {
+    /// A request without content is as good as written; others say so themselves. For the former any time up to
+    /// now will do: the deadline set at its start is already the right one.
+    pub(super) fn begin_exchange(&self, has_content: bool) {
         self.received.store(false, Ordering::Relaxed);
         self.request_failed.store(false, Ordering::Relaxed);
         self.blocked_at.store(0, Ordering::Relaxed);
-        let sent = if has_content { 0 } else { self.stamp(now) };
-        self.request_sent_at.store(sent, Ordering::Relaxed);
+        self.request_sent_at.store(u64::from(!has_content), Ordering::Relaxed);
     }
 
     pub(super) fn verify_at_next_read(&self) {
