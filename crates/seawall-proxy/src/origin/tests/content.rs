@@ -100,8 +100,11 @@ fn trailers_pass_both_ways() {
         feed.send(Ok(Frame::trailers(trailers.into_iter().collect()))).unwrap();
         let mut request = request("POST", "/", body);
         request.headers_mut().insert("trailer", "x-checksum".parse().unwrap());
-        let collected = pool.fetch(request).await.unwrap().into_body().collect().await.unwrap();
-        assert_eq!(collected.trailers().unwrap()["x-sum"], "9");
+        let mut response = pool.fetch(request).await.unwrap();
+        assert_eq!(response.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), "ok");
+        let trailers = response.body_mut().frame().await.unwrap().unwrap().into_trailers().unwrap();
+        assert_eq!(trailers["x-sum"], "9");
+        // They are the end: nobody need ask once more.
         assert_eq!(pool.stats.origins[0].idle.get(), 1);
     });
 }
