@@ -230,6 +230,25 @@ impl Bound {
         }
     }
 
+    /// What a refusal's count and bound are numbers of, in the plural; times are in milliseconds.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::HeaderBytes | Self::TargetBytes | Self::BodyBytes => "bytes",
+            Self::Fields => "field lines",
+            Self::HeaderTime | Self::IdleTime | Self::HandshakeTime | Self::WriteTime | Self::QueueTime => {
+                "ms"
+            }
+            Self::BodyRate => "bytes per second",
+            Self::Connections | Self::ConnectionsPerNetwork => "connections",
+            Self::Exchanges => "exchanges in progress",
+            Self::RequestsPerConnection => "requests",
+            Self::Queue => "waiting exchanges",
+            Self::Tarpits => "slow answers in progress",
+            Self::Http2Frames => "frames",
+            Self::Http2Resets => "resets",
+        }
+    }
+
     /// The status of the answer; `None` where the connection is closed without one.
     pub const fn status(self) -> Option<StatusCode> {
         match self {

@@ -2,3 +2,4 @@
 
 pub mod rulebook;
 pub mod state;
+pub mod why;
