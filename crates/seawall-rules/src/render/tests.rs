@@ -207,13 +207,8 @@ fn no_answer_is_longer_than_the_bound() {
             }
         }
     };
-    let worst = Quota {
-        name: &long_name,
-        quota: u64::from(u32::MAX),
-        window_secs: 86_400,
-        remaining: u64::MAX,
-        reset_secs: 86_400,
-    };
+    let most = u64::MAX;
+    let worst = Quota { name: &long_name, quota: most, window_secs: most, remaining: most, reset_secs: most };
     for code in 400..=599 {
         let status = StatusCode::from_u16(code).unwrap();
         for text in &texts {
