@@ -11,6 +11,7 @@
 //! a rule made at run time has, the configuration wins and the other is retired: it was probably copied there, and a
 //! server must come up.
 
+mod compile;
 mod entry;
 mod error;
 mod stored;
@@ -24,6 +25,7 @@ use seawall_http::UnixTime;
 use seawall_rules::limit::Limit;
 use seawall_rules::rule::{self, Author, Rule};
 
+pub use self::compile::compile_set;
 pub use self::entry::{Defined, Entry};
 pub use self::error::RulebookError;
 
@@ -36,7 +38,7 @@ pub const RULES_MAX: usize = 10_000;
 /// Bytes of the name of who made a rule.
 const WHO_BYTES_MAX: usize = 64;
 
-/// Compiles what is in force; the error is for people.
+/// Compiles what is in force, as [`compile_set`] does; the error is for people.
 pub type Compile<S> = Box<dyn Fn(&[&Entry]) -> Result<S, String> + Send>;
 
 /// What the configuration says.
@@ -81,7 +83,7 @@ impl<S> Rulebook<S> {
         let mut writer = writer;
         let stored = Stored::load(&writer)?;
         let (plan, changed) = Plan::new(configured, stored, &HashMap::new(), now);
-        let (entries, set) = plan.commit(&mut writer, &compile, now)?;
+        let (entries, set) = plan.commit(&mut writer, &[], &compile, now)?;
         let published = Arc::new(ArcSwap::from_pointee(set));
         let Plan { configured, stored, .. } = plan;
         Ok((Self { writer, compile, configured, stored, entries, published }, changed))
@@ -202,7 +204,7 @@ impl<S> Rulebook<S> {
         now: UnixTime,
     ) -> Result<Changed, RulebookError> {
         let (plan, changed) = Plan::new(configured, stored, reasons, now);
-        let committed = plan.commit(&mut self.writer, &self.compile, now);
+        let committed = plan.commit(&mut self.writer, &self.entries, &self.compile, now);
         let (entries, set) = match committed {
             Ok(committed) => committed,
             Err(error) => {
@@ -290,13 +292,15 @@ impl Plan {
     fn commit<S>(
         &self,
         writer: &mut StateWriter,
+        before: &[Entry],
         compile: &Compile<S>,
         now: UnixTime,
     ) -> Result<(Vec<Entry>, S), RulebookError> {
         let mut entries = self.entries.clone();
-        let definitions: Vec<_> = entries.iter().map(Entry::to_definition).collect();
-        let revisions = writer.archive.number(&definitions, now)?;
-        for (entry, revision) in entries.iter_mut().zip(revisions) {
+        entry::keep_revisions(&mut entries, before);
+        let mut fresh: Vec<&mut Entry> = entries.iter_mut().filter(|entry| entry.revision == 0).collect();
+        let definitions: Vec<_> = fresh.iter().map(|entry| entry.to_definition()).collect();
+        for (entry, revision) in fresh.iter_mut().zip(writer.archive.number(&definitions, now)?) {
             entry.revision = revision;
         }
         let active: Vec<&Entry> = entries.iter().filter(|entry| entry.in_force).collect();

@@ -259,12 +259,12 @@ fn every_acknowledged_rule_outlives_kill_9() {
             let Some(words) = line.strip_prefix("added ") else { continue };
             let (name, revision) = words.split_once(' ').unwrap();
             acknowledged.push((name.to_owned(), revision.parse().unwrap()));
-            awaited -= 1;
+            // What it still acknowledged before it died counts too.
+            awaited = awaited.saturating_sub(1);
             if awaited == 0 {
-                break;
+                victim.kill().unwrap();
             }
         }
-        victim.kill().unwrap();
         victim.wait().unwrap();
         let (book, _) = open(folder.path(), Configured::default(), at(1));
         let now = book.published.load();
@@ -286,4 +286,38 @@ fn add_until_killed(folder: &Path) {
         writeln!(out, "\nadded {name} {}", book.list()[0].revision).unwrap();
         out.flush().unwrap();
     }
+}
+
+#[test]
+fn the_set_in_force_decides_with_the_numbers_of_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = StateFolder::open(folder.path()).unwrap().writer(Duration::ZERO).unwrap();
+    let config = configured(&[rule("c", "/c")], &[limit("l")]);
+    let (mut book, _) = Rulebook::open(writer, config, Box::new(compile_set), at(1)).unwrap();
+    book.add(vec![rule("a", "/a")], None, at(2)).unwrap();
+    let published = book.published();
+    let set = published.load();
+    let rules: Vec<_> = set.rules().map(|(revision, rule)| (revision, rule.name.clone())).collect();
+    assert_eq!(rules, [(3, "a".to_owned()), (1, "c".to_owned())]);
+    assert_eq!(set.limits().map(|(revision, _)| revision).collect::<Vec<_>>(), [2]);
+    let broken = Rule {
+        conditions: vec![Condition { fact: Fact::Path, test: Test::Regex("(".to_owned()), negated: false }],
+        ..rule("b", "")
+    };
+    let error = book.reload(configured(&[broken], &[]), at(3)).unwrap_err().to_string();
+    assert!(error.starts_with("rule `b`: "), "{error}");
+    assert_eq!(published.load().rules().count(), 2);
+}
+
+#[test]
+fn many_configured_rules_leave_room_for_one_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules: Vec<_> = (0..10_000).map(|n| rule(&format!("r{n}"), &format!("/a/path/{n}"))).collect();
+    let config = configured(&rules, &[]);
+    drop(open(folder.path(), config.clone(), at(1)));
+    let (mut book, _) = open(folder.path(), config.clone(), at(1));
+    book.add(vec![rule("one", "/more")], None, at(2)).unwrap();
+    assert_eq!(names(&book).len(), 10_001);
+    book.reload(Configured::default(), at(3)).unwrap();
+    assert_eq!(names(&book), ["one"]);
 }
