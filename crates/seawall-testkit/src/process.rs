@@ -258,6 +258,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn process_ends_with_the_thread_that_started_it() {
+        let id = thread::spawn(|| {
+            let mut process =
+                Process::spawn("sh", Command::new("sh").args(["-c", "echo ready; exec sleep 60"]));
+            process.wait_for_line("ready", |line| (line == "ready").then_some(()));
+            // As good as killed: nothing is dropped.
+            let id = process.id();
+            std::mem::forget(process);
+            id
+        });
+        let id = id.join().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while is_alive(id) {
+            assert!(Instant::now() < deadline, "it still runs");
+            thread::yield_now();
+        }
+    }
+
     /// A zombie that nobody waits for counts as dead.
     fn is_alive(id: u32) -> bool {
         std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
