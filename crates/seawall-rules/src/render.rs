@@ -77,6 +77,17 @@ pub fn render<'b>(answer: &Answer<'_>, buffer: &'b mut Vec<u8>) -> Rendered<'b> 
     Rendered::new(answer.refusal.status, answer.persistence, parts, buffer)
 }
 
+/// For fuzzing: no `Accept` field may panic, and nothing but plain text is chosen unless the field names it.
+#[doc(hidden)]
+pub fn check_accept(accept: &[u8]) {
+    let chosen = Representation::choose(Some(accept));
+    if chosen != Representation::default() {
+        let text = String::from_utf8_lossy(accept).to_ascii_lowercase();
+        let named = ["*/*", "application/", "text/*", "text/html"].iter().any(|range| text.contains(range));
+        assert!(named, "{chosen:?} for {text:?}");
+    }
+}
+
 /// Where the parts lie in the buffer.
 #[derive(Debug)]
 struct Parts {

@@ -193,6 +193,13 @@ mod tests {
         check(",;,;;\"", Text);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_choose_something_that_they_name(accept in "[a-z*/;=,q.0-9\"\\\\ ]{0,60}|.*") {
+            crate::render::check_accept(accept.as_bytes());
+        }
+    }
+
     #[test]
     fn quoted_parameters_hide_their_commas() {
         check(r#"text/html;a="x,application/json;q=1,";q=0.5, text/plain;q=0.1"#, Html);
