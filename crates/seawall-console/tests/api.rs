@@ -452,16 +452,14 @@ fn the_client_tells_another_server_from_seawall() {
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = listener.local_addr().expect("address");
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let (mut stream, _) = listener.accept().expect("accept");
-                _ = stream.read(&mut [0; 4096]);
-                _ = stream.write_all(answer.as_bytes());
-            });
-            let error =
-                Client::open(address, running.state.path()).expect("client").status().expect_err("odd");
-            assert!(matches!(error, ClientError::NotSeawall { .. }), "{answer}: {error:?}");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("accept");
+            _ = stream.read(&mut [0; 4096]);
+            _ = stream.write_all(answer.as_bytes());
         });
+        let error = Client::open(address, running.state.path()).expect("client").status().expect_err("odd");
+        assert!(matches!(error, ClientError::NotSeawall { .. }), "{answer}: {error:?}");
+        server.join().expect("thread");
     }
 }
 

@@ -108,16 +108,17 @@ impl Root {
         if let Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) = resolved {
             root.resolver = Resolver::Walk;
         }
-        *root.in_memory.get_mut() = is_local && root.resolver == Resolver::Kernel;
+        // Linux before 5.12 does not know RESOLVE_CACHED, and says EINVAL.
+        let has_cached = open_cached(&root.path).err() != Some(Errno::INVAL);
+        *root.in_memory.get_mut() = is_local && has_cached && root.resolver == Resolver::Kernel;
         Ok(root)
     }
 
     /// The root as it is now.
     pub(super) fn anchor(&self, wait: Wait) -> Result<Anchor<'_>, OpenError> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = match wait {
-            Wait::Allowed => rustix::fs::open(&self.path, flags, Mode::empty()),
-            Wait::Never => rustix::fs::openat2(CWD, &self.path, flags, Mode::empty(), ResolveFlags::CACHED),
+            Wait::Allowed => rustix::fs::open(&self.path, FOLDER, Mode::empty()),
+            Wait::Never => open_cached(&self.path),
         };
         let folder = opened.map_err(|errno| OpenError::of(errno, wait))?;
         Ok(Anchor { folder, root: self, wait })
@@ -173,6 +174,10 @@ impl Anchor<'_> {
             Found::Folder => Err(OpenError::NotFound),
         }
     }
+}
+
+fn open_cached(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat2(CWD, path, FOLDER, Mode::empty(), ResolveFlags::CACHED)
 }
 
 fn beneath(folder: &OwnedFd, relative: &str, flags: OFlags, more: ResolveFlags) -> Result<OwnedFd, Errno> {
@@ -248,6 +253,9 @@ fn nanoseconds(seconds: i128, rest: i128) -> i128 {
 
 /// In a second.
 pub(super) const NANOSECONDS: i128 = 1_000_000_000;
+
+/// A folder to look things up in, not to read.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// The magic numbers of file systems that find what they have in memory without asking anyone else:
 /// ext4, XFS, Btrfs, tmpfs, F2FS, EROFS, squashfs.
