@@ -47,8 +47,8 @@ pub enum TargetError {
 impl<'a> Target<'a> {
     /// Parses a request target. `CONNECT` is the caller's to refuse: an edge is no tunnel.
     ///
-    /// Octets that RFC 3986 leaves out but browsers send in queries all the same (`[ ] { } | ^` and the back tick)
-    /// are let through. Controls, spaces, `"`, `<`, `>`, `\`, `#` and anything beyond ASCII are refused.
+    /// Octets that RFC 3986 leaves out but browsers send all the same are let through: `[ ] { } | ^`, and in the
+    /// query the back tick. Controls, spaces, `"`, `<`, `>`, `\`, `#` and anything beyond ASCII are refused.
     pub fn parse(method: &str, target: &'a str) -> Result<Self, TargetError> {
         if let Some(at) = target.bytes().position(|octet| !TARGET_OCTETS[octet as usize]) {
             return Err(TargetError::Octet(at));
@@ -114,6 +114,9 @@ impl<'a> PathAndQuery<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (whole, None),
         };
+        if let Some(at) = memchr::memchr(b'`', path.as_bytes()) {
+            return Err(TargetError::Octet(offset + at));
+        }
         check_percent_encoding(path).map_err(|at| TargetError::PercentEncoding(offset + at))?;
         Ok(Self { whole, path, query })
     }
@@ -215,7 +218,7 @@ mod tests {
 
     #[test]
     fn octets_outside_a_uri_are_refused() {
-        for bad in ["/a b", "/a\tb", "/\u{e9}", "/a#b", "/a\\b", "/\"", "/<", "/\u{7f}", "/\0"] {
+        for bad in ["/a b", "/a\tb", "/\u{e9}", "/a#b", "/a\\b", "/\"", "/<", "/\u{7f}", "/\0", "/`"] {
             assert!(matches!(Target::parse("GET", bad), Err(TargetError::Octet(_))), "{bad}");
         }
         assert!(Target::parse("GET", "/x?f[0]={a}|b^c`d").is_ok());
