@@ -240,11 +240,9 @@ pub struct OriginView {
     pub hosts: Vec<String>,
     /// Whether it is asked now, or left alone after failures.
     pub available: bool,
-    /// Failures without a success between them.
-    pub consecutive_failures: u32,
-    /// The last failure, as a token of RFC 9209.
+    /// What failed most often, as a token of RFC 9209.
     #[schema(example = "connection_refused")]
-    pub last_fault: Option<String>,
+    pub most_frequent_fault: Option<String>,
     /// Exchanges that it answered.
     pub answered: u64,
     /// Exchanges that failed with it.

@@ -17,6 +17,7 @@ use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::gate::{QuotaFields, Refused};
 use crate::origin::{Fault, FetchError, OriginBody, OriginPool};
+use crate::stats::Outcome;
 use crate::view::{Backing, View};
 use crate::worker::Worker;
 
@@ -43,20 +44,20 @@ pub(crate) struct Admitted {
 }
 
 /// What an exchange came to.
-pub(crate) struct Outcome {
+pub(crate) struct Answer {
     /// To be sent, hop-by-hop fields removed.
     pub(crate) response: Response<ResponseBody>,
     /// The origin's side of the tunnel that a 101 opens.
     pub(crate) tunnel: Option<OnUpgrade>,
-    /// The client's content broke off: there is nobody to answer.
-    pub(crate) is_client_gone: bool,
+    /// `Answered` or `Failed`; `Aborted` if the client's content broke off, and there is nobody to answer.
+    pub(crate) outcome: Outcome,
 }
 
 /// Runs an exchange to its response's header section.
-pub(crate) async fn run(worker: &Rc<Worker>, admitted: Admitted) -> Outcome {
+pub(crate) async fn run(worker: &Rc<Worker>, admitted: Admitted) -> Answer {
     let _open = OpenExchange::new(worker);
-    if let Some(outcome) = answer_max_forwards(&admitted.parts) {
-        return outcome;
+    if let Some(answer) = answer_max_forwards(&admitted.parts) {
+        return answer;
     }
     // The cache's place: plan(facts, stored, policy, now), then serve, or forward and store.
     let site = Rc::clone(&admitted.view.sites[admitted.site]);
@@ -66,14 +67,14 @@ pub(crate) async fn run(worker: &Rc<Worker>, admitted: Admitted) -> Outcome {
             if let Some(quota) = admitted.quota {
                 quota.insert_into(response.headers_mut());
             }
-            Outcome { response, tunnel: None, is_client_gone: false }
+            Answer { response, tunnel: None, outcome: Outcome::Answered }
         }
         Backing::Origins(pool) => forward(worker, pool, admitted).await,
     }
 }
 
 /// Asks the origin.
-async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted) -> Outcome {
+async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted) -> Answer {
     let Admitted { view, mut parts, body, client, protocol, scheme, quota, now, .. } = admitted;
     if hop_fields::via_count(&parts.headers, PSEUDONYM) >= VIA_MAX {
         return loop_detected();
@@ -99,14 +100,17 @@ async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted)
         parts.headers.insert(header::UPGRADE, upgrade.clone());
     }
     parts.version = Version::HTTP_11;
-    match pool.fetch(Request::from_parts(parts, body)).await {
+    let asked = worker.now().mono;
+    let fetched = pool.fetch(Request::from_parts(parts, body)).await;
+    worker.stats.origin_time.add_ns(worker.now().mono.saturating_sub(asked));
+    match fetched {
         Ok(response) => receive(response, upgrade.is_some(), quota),
         Err(error) => failed(worker, &error, &client, accept.as_ref(), now),
     }
 }
 
 /// Makes an origin's response fit to be sent on.
-fn receive(response: Response<OriginBody>, wants_upgrade: bool, quota: Option<QuotaFields>) -> Outcome {
+fn receive(response: Response<OriginBody>, wants_upgrade: bool, quota: Option<QuotaFields>) -> Answer {
     let mut response = response;
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS && wants_upgrade;
     let tunnel = switches.then(|| hyper::upgrade::on(&mut response));
@@ -121,7 +125,7 @@ fn receive(response: Response<OriginBody>, wants_upgrade: bool, quota: Option<Qu
     if let Some(quota) = quota {
         quota.insert_into(fields);
     }
-    Outcome { response, tunnel, is_client_gone: false }
+    Answer { response, tunnel, outcome: Outcome::Answered }
 }
 
 fn failed(
@@ -130,23 +134,23 @@ fn failed(
     client: &ClientIdentity,
     accept: Option<&HeaderValue>,
     now: Now,
-) -> Outcome {
+) -> Answer {
     let refusal = match error.fault() {
         Fault::Origin(fault) => Refusal::origin(fault),
         Fault::Bound(bound) => Refusal::bound(bound, 0, 0),
         Fault::Client => {
             let response = Response::new(ResponseBody::Empty);
-            return Outcome { response, tunnel: None, is_client_gone: true };
+            return Answer { response, tunnel: None, outcome: Outcome::Aborted };
         }
     };
     tracing::debug!(%error, "exchange with the origin failed");
     let accept = accept.map(HeaderValue::as_bytes);
     let refused = Refused { refusal: &refusal, source: client.source, accept, quota: None, now };
-    Outcome { response: refused.response(worker), tunnel: None, is_client_gone: false }
+    Answer { response: refused.response(worker), tunnel: None, outcome: Outcome::Failed }
 }
 
 /// RFC 9110 §7.6.2: with `Max-Forwards: 0` an intermediary answers OPTIONS and TRACE itself.
-fn answer_max_forwards(parts: &Parts) -> Option<Outcome> {
+fn answer_max_forwards(parts: &Parts) -> Option<Answer> {
     let is_bounded = parts.method == Method::OPTIONS || parts.method == Method::TRACE;
     let hops = parts.headers.get(header::MAX_FORWARDS).filter(|_| is_bounded)?;
     if hops.as_bytes() != b"0" {
@@ -158,16 +162,16 @@ fn answer_max_forwards(parts: &Parts) -> Option<Outcome> {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     }
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-    Some(Outcome { response, tunnel: None, is_client_gone: false })
+    Some(Answer { response, tunnel: None, outcome: Outcome::Answered })
 }
 
-fn loop_detected() -> Outcome {
+fn loop_detected() -> Answer {
     let mut response = Response::new(ResponseBody::whole(Bytes::from_static(
         b"this request has passed too many gateways: one of them forwards to another in a circle\n",
     )));
     *response.status_mut() = StatusCode::LOOP_DETECTED;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    Outcome { response, tunnel: None, is_client_gone: false }
+    Answer { response, tunnel: None, outcome: Outcome::Answered }
 }
 
 /// Counts an exchange as open for as long as it lives.
@@ -186,48 +190,63 @@ impl Drop for OpenExchange<'_> {
     }
 }
 
+/// What is to be remembered of an exchange until its end.
+pub(crate) struct Record {
+    worker: Rc<Worker>,
+    view: Rc<View>,
+    protocol: Protocol,
+    began: Now,
+    line: Option<Line>,
+}
+
 /// What the access log needs to know of a request after its parts have gone to the origin.
-pub(crate) struct Logged {
+struct Line {
     method: Method,
     target: http::Uri,
-    protocol: Protocol,
     client: ClientIdentity,
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
-    now: Now,
 }
 
-impl Logged {
-    /// Remembers, if there is an access log.
-    pub(crate) fn new(admitted: &Admitted) -> Option<Self> {
-        admitted.view.snapshot.access_log.as_ref()?;
-        let Parts { method, uri, headers, .. } = &admitted.parts;
-        Some(Self {
-            method: method.clone(),
-            target: uri.clone(),
-            protocol: admitted.protocol,
-            client: admitted.client,
-            referer: headers.get(header::REFERER).cloned(),
-            user_agent: headers.get(header::USER_AGENT).cloned(),
-            now: admitted.now,
-        })
+impl Record {
+    /// Of an exchange that begins.
+    pub(crate) fn new(worker: &Rc<Worker>, admitted: &Admitted) -> Self {
+        let view = Rc::clone(&admitted.view);
+        let line = view.snapshot.access_log.is_some().then(|| Line::new(admitted));
+        Self { worker: Rc::clone(worker), view, protocol: admitted.protocol, began: admitted.now, line }
     }
 
-    /// Writes the line.
-    pub(crate) fn write(&self, view: &View, status: StatusCode, content_bytes: u64) {
-        let Some(log) = &view.snapshot.access_log else { return };
-        let target = self.target.path_and_query().map_or("*", |both| both.as_str());
+    /// Counts the exchange, and logs it if there is an access log.
+    pub(crate) fn end(self, status: StatusCode, content_bytes: u64, outcome: Outcome) {
+        let stats = &self.worker.stats;
+        stats.exchange(self.protocol, outcome);
+        stats.exchange_time.add_ns(self.worker.now().mono.saturating_sub(self.began.mono));
+        let (Some(log), Some(line)) = (&self.view.snapshot.access_log, &self.line) else { return };
+        let target = line.target.path_and_query().map_or("*", |both| both.as_str());
         log.log(&AccessLine {
-            client: self.client.addr,
-            time: self.now.wall,
-            method: self.method.as_str(),
+            client: line.client.addr,
+            time: self.began.wall,
+            method: line.method.as_str(),
             target: target.as_bytes(),
             protocol: self.protocol.as_str(),
             status: status.as_u16(),
             content_bytes,
-            referer: self.referer.as_ref().map(HeaderValue::as_bytes),
-            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+            referer: line.referer.as_ref().map(HeaderValue::as_bytes),
+            user_agent: line.user_agent.as_ref().map(HeaderValue::as_bytes),
         });
+    }
+}
+
+impl Line {
+    fn new(admitted: &Admitted) -> Self {
+        let Parts { method, uri, headers, .. } = &admitted.parts;
+        Self {
+            method: method.clone(),
+            target: uri.clone(),
+            client: admitted.client,
+            referer: headers.get(header::REFERER).cloned(),
+            user_agent: headers.get(header::USER_AGENT).cloned(),
+        }
     }
 }
 

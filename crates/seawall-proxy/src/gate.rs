@@ -38,7 +38,6 @@ pub(crate) fn admit<'s>(
     facts: &RequestFacts<'_>,
     now: Now,
 ) -> Admission<'s> {
-    worker.stats.exchange(facts.protocol);
     let snapshot = &view.snapshot;
     let decision = snapshot.rules.decide(
         facts,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming as H2Body;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -28,10 +28,11 @@ use self::meter::FrameMeter;
 use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::deadline::Deadline;
-use crate::exchange::{self, Admitted, Logged};
+use crate::exchange::{self, Admitted, Record};
 use crate::gate::{Admission, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
 use crate::local::LocalExecutor;
+use crate::stats::Outcome;
 use crate::tunnel::Prefixed;
 use crate::view::View;
 use crate::worker::{Parked, Worker};
@@ -124,37 +125,37 @@ impl Front {
                 self.worker.stats.tarpits_open.sub(1);
                 response
             }
-            Decided::Admitted(admitted) => return self.run(&view, *admitted, guard).await,
+            Decided::Admitted(admitted) => return self.run(*admitted, guard).await,
         };
-        Ok(self.finish(response, None, view, guard))
+        self.worker.stats.exchange(Protocol::Http2, Outcome::Refused);
+        Ok(self.finish(response, None, guard))
     }
 
     async fn run(
         self: &Rc<Self>,
-        view: &Rc<View>,
         admitted: Admitted,
         guard: StreamGuard,
     ) -> Result<Response<CountedBody>, StreamReset> {
-        let logged = Logged::new(&admitted);
-        let outcome = exchange::run(&self.worker, admitted).await;
-        if outcome.is_client_gone {
-            self.worker.stats.aborted.add(1);
+        let record = Record::new(&self.worker, &admitted);
+        let answer = exchange::run(&self.worker, admitted).await;
+        if answer.outcome == Outcome::Aborted {
+            record.end(StatusCode::BAD_REQUEST, 0, Outcome::Aborted);
             return Err(StreamReset);
         }
-        self.worker.stats.response(outcome.response.status());
-        Ok(self.finish(outcome.response, logged, Rc::clone(view), guard))
+        let outcome = answer.outcome;
+        self.worker.stats.response(answer.response.status());
+        Ok(self.finish(answer.response, Some((record, outcome)), guard))
     }
 
     fn finish(
         self: &Rc<Self>,
         mut response: Response<ResponseBody>,
-        logged: Option<Logged>,
-        view: Rc<View>,
+        record: Option<(Record, Outcome)>,
         guard: StreamGuard,
     ) -> Response<CountedBody> {
         *response.version_mut() = Version::HTTP_2;
         let status = response.status();
-        response.map(|body| CountedBody::new(body, Rc::clone(&self.worker), logged, view, status, guard))
+        response.map(|body| CountedBody::new(body, Rc::clone(&self.worker), record, status, guard))
     }
 
     /// Decides about one request; an error resets its stream without an answer.
@@ -226,7 +227,10 @@ impl Front {
                 log_refusal(view, &facts, &parts.uri, &response, now);
                 Ok(Decided::Later(response, delay))
             }
-            Admission::Drop => Err(StreamReset),
+            Admission::Drop => {
+                worker.stats.exchange(Protocol::Http2, Outcome::Refused);
+                Err(StreamReset)
+            }
         }
     }
 

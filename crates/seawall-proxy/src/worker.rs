@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use rustix::time::{ClockId, clock_gettime};
-use seawall_http::client::{claimed, identify};
-use seawall_http::intermediary::{IntermediaryDetector, IntermediaryLimits, PeerRequest};
-use seawall_http::{ClientIdentity, ClientSource, Field, Now, UnixTime};
+use seawall_http::client::identify;
+use seawall_http::intermediary::{IntermediaryDetector, IntermediaryLimits};
+use seawall_http::{ClientIdentity, Field, Now, UnixTime};
 use seawall_rules::receipt::Stamp;
 use seawall_rules::set::Scratch;
 use slab::Slab;
@@ -33,6 +33,8 @@ pub(crate) struct Worker {
     /// Where refusals are composed.
     pub(crate) answer_buffers: RefCell<(Vec<u8>, Vec<u8>)>,
     detector: RefCell<IntermediaryDetector>,
+    /// Up to which report of other workers the detector knows.
+    intermediaries_seen: Cell<u64>,
     stamp: Cell<Stamp>,
     draining: Cell<bool>,
     /// Connections without a request in progress, to be woken when the worker drains.
@@ -54,7 +56,9 @@ impl Worker {
             scratch: RefCell::default(),
             answer_buffers: RefCell::default(),
             detector: RefCell::new(IntermediaryDetector::new(shared.seed, IntermediaryLimits::default())),
-            stamp: Cell::new(Stamp { process: shared.process, sequence: 0 }),
+            intermediaries_seen: Cell::new(0),
+            // Equal stamps of two workers would make equal receipts.
+            stamp: Cell::new(Stamp { process: shared.process.wrapping_add(number as u8), sequence: 0 }),
             draining: Cell::new(false),
             parked: RefCell::default(),
             shared,
@@ -90,28 +94,16 @@ impl Worker {
         fields: &[Field<'_>],
         now: Now,
     ) -> ClientIdentity {
-        let mut identity = identify(&view.snapshot.hops, peer, fields);
-        if identity.source != ClientSource::Peer {
-            return identity;
-        }
-        let field = |name: &str| {
-            fields
-                .iter()
-                .find(|field| field.name.eq_ignore_ascii_case(name))
-                .map_or(&b""[..], |field| field.value)
-        };
-        let request = PeerRequest {
-            peer,
-            user_agent: field("user-agent"),
-            accept_language: field("accept-language"),
-            has_forwarded_field: claimed(fields).is_some(),
-        };
+        let identity = identify(&view.snapshot.hops, peer, fields);
         let mut detector = self.detector.borrow_mut();
-        if let Some(suspicion) = detector.observe(request, now) {
-            self.shared.intermediaries.report(&suspicion, now.wall);
+        let reporter = &self.shared.intermediaries;
+        if reporter.generation() != self.intermediaries_seen.get() {
+            self.intermediaries_seen.set(reporter.generation());
+            reporter.suspicions().iter().for_each(|suspicion| detector.adopt(suspicion, now));
         }
-        if detector.is_suspected(peer) {
-            identity.source = ClientSource::SuspectedIntermediary;
+        let (identity, news) = detector.refine(identity, fields, now);
+        if let Some(suspicion) = news {
+            reporter.report(suspicion, now.wall);
         }
         identity
     }

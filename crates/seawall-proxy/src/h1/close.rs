@@ -31,7 +31,7 @@ impl Connection {
             write_head(self.output.tail(), shape, delimiter, &parts.headers, false, date);
         }
         let bounds = worker.view().snapshot.bounds.clone();
-        if self.send(&mut body, delimiter, None, &bounds).await.is_ok() {
+        if self.send(&mut body, delimiter, None, &bounds).await.is_whole {
             self.close(Close::Lingering).await;
         }
     }

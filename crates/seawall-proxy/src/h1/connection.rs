@@ -28,6 +28,7 @@ use crate::body::ResponseBody;
 use crate::deadline::Deadline;
 use crate::gate::{Admission, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
+use crate::stats::Outcome;
 use crate::view::View;
 use crate::worker::{Parked, Worker};
 
@@ -327,11 +328,13 @@ impl Connection {
             }
             Admission::Tarpit(refusal, delay) => {
                 let response = refused(&refusal, &facts, now).response(&worker);
+                worker.stats.exchange(facts.protocol, Outcome::Refused);
                 log_refusal(view, head, &facts, response.status().as_u16(), 0, now);
                 let (is_head, protocol) = (head.method == "HEAD", head.protocol);
                 Taken::Next(end, Next::Tarpit(Box::new(Tarpit { delay, response, is_head, protocol })))
             }
             Admission::Drop => {
+                worker.stats.exchange(facts.protocol, Outcome::Refused);
                 log_refusal(view, head, &facts, DROPPED, 0, now);
                 Taken::Next(end, Next::Close(Close::Abort))
             }

@@ -5,13 +5,14 @@ use std::task::{Context, Poll};
 use http::StatusCode;
 use seawall_config::config::Bounds;
 use seawall_http::h1::{BodyDecoder, Decoded, Framing, Head, HeadError};
-use seawall_http::{ClientSource, Now, RequestFacts};
+use seawall_http::{ClientSource, Now, Protocol, RequestFacts};
 use seawall_rules::refusal::{Bound, Refusal};
 use seawall_rules::render::Persistence;
 
 use super::connection::{Close, Connection, Next, Taken};
 use crate::access_log::AccessLine;
 use crate::gate::Refused;
+use crate::stats::Outcome;
 use crate::view::View;
 
 /// Content of a refused request that is read only to keep its connection.
@@ -47,6 +48,7 @@ impl Connection {
                 .filter(|discard| !discard.decoder.has_ended());
         }
         let persistence = if self.closing.is_some() { Persistence::Close } else { Persistence::Keep };
+        self.worker.stats.exchange(facts.protocol, Outcome::Refused);
         let is_head = head.method == "HEAD";
         let content_bytes = refused.write_http1(&self.worker, persistence, is_head, self.output.tail());
         log_refusal(view, head, facts, refused.refusal.status.as_u16(), content_bytes, refused.now);
@@ -61,6 +63,7 @@ impl Connection {
             quota: None,
             now: self.worker.now(),
         };
+        self.worker.stats.exchange(Protocol::Http11, Outcome::Refused);
         refused.write_http1(&self.worker, Persistence::Close, false, self.output.tail());
         self.closing = Some(Close::Lingering);
         Taken::Answered(consumed)
@@ -115,7 +118,8 @@ impl Connection {
             return Poll::Ready(Some(Next::Close(Close::Plain)));
         }
         let time = self.worker.view().snapshot.bounds.header_time;
-        self.refuse_head(Refusal::bound(Bound::HeaderTime, time.as_secs(), time.as_secs()), 0);
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.refuse_head(Refusal::bound(Bound::HeaderTime, ms, ms), 0);
         Poll::Ready(None)
     }
 }

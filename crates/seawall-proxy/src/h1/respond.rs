@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use http_body::{Body, Frame};
 use seawall_config::config::Bounds;
 use seawall_http::h1::Framing;
@@ -19,8 +19,9 @@ use super::connection::{After, Close, Connection, OUTPUT_BYTES_MAX};
 use super::intake::{Intake, IntakeFault, Wire};
 use super::response::{Delimiter, Shape, write_head};
 use crate::body::{BodyError, RequestBody, ResponseBody};
-use crate::exchange::{self, Admitted, Logged, Outcome};
+use crate::exchange::{self, Admitted, Answer, Record};
 use crate::gate::Refused;
+use crate::stats::Outcome;
 
 impl Connection {
     pub(super) async fn exchange(&mut self, accepted: Accepted) -> After {
@@ -45,16 +46,16 @@ impl Connection {
             now: accepted.now,
         };
         let source = admitted.client.source;
-        let logged = Logged::new(&admitted);
-        let outcome = match self.run(admitted, intake.as_mut(), &view.snapshot.bounds).await {
-            Ok(outcome) => outcome,
-            Err(fault) => return self.answer_fault(fault, source, accepted.now),
+        let record = Record::new(&self.worker, &admitted);
+        let answer = match self.run(admitted, intake.as_mut(), &view.snapshot.bounds).await {
+            Ok(answer) => answer,
+            Err(fault) => return self.answer_fault(fault, source, accepted.now, record),
         };
-        if outcome.is_client_gone {
-            self.worker.stats.aborted.add(1);
+        if answer.outcome == Outcome::Aborted {
+            record.end(StatusCode::BAD_REQUEST, 0, Outcome::Aborted);
             return After::Close(Close::Abort);
         }
-        let (parts, mut body) = outcome.response.into_parts();
+        let (parts, mut body) = answer.response.into_parts();
         let status = parts.status;
         let has_content = intake.as_ref().is_some_and(|intake| !intake.has_ended());
         let keeps_alive = keeps_alive && !has_content && !self.worker.is_draining();
@@ -67,28 +68,24 @@ impl Connection {
             write_head(self.output.tail(), shape, delimiter, &parts.headers, keeps_alive, date);
         }
         self.worker.stats.response(status);
-        if let Some(origin) = outcome.tunnel {
+        if let Some(origin) = answer.tunnel {
+            record.end(status, 0, Outcome::Answered);
             return After::Tunnel(origin);
         }
         let sent = self.send(&mut body, delimiter, intake.as_mut(), &view.snapshot.bounds).await;
-        if let Some(logged) = logged {
-            logged.write(
-                &view,
-                status,
-                sent.as_ref().map_or_else(|failed| failed.content_bytes, |bytes| *bytes),
-            );
+        if let ResponseBody::Origin(_) = body {
+            self.worker.stats.origin_bytes.add(sent.content_bytes);
         }
-        match sent {
-            Err(_) => {
-                self.worker.stats.aborted.add(1);
-                After::Close(Close::Abort)
-            }
-            Ok(_) if keeps_alive => {
+        let outcome = if sent.is_whole { answer.outcome } else { Outcome::Aborted };
+        record.end(status, sent.content_bytes, outcome);
+        match (sent.is_whole, keeps_alive) {
+            (false, _) => After::Close(Close::Abort),
+            (true, true) => {
                 self.begin_idle();
                 After::Next
             }
-            Ok(_) if has_content => After::Close(Close::Lingering),
-            Ok(_) => After::Close(Close::Plain),
+            (true, false) if has_content => After::Close(Close::Lingering),
+            (true, false) => After::Close(Close::Plain),
         }
     }
 
@@ -98,13 +95,13 @@ impl Connection {
         admitted: Admitted,
         mut intake: Option<&mut Intake>,
         bounds: &Bounds,
-    ) -> Result<Outcome, IntakeFault> {
+    ) -> Result<Answer, IntakeFault> {
         let worker = Rc::clone(&self.worker);
         let mut run = pin!(exchange::run(&worker, admitted));
         poll_fn(|cx| {
             // First the exchange, which may ask for content; content wakes whoever asked for it.
-            if let Poll::Ready(outcome) = run.as_mut().poll(cx) {
-                return Poll::Ready(Ok(outcome));
+            if let Poll::Ready(answer) = run.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
             }
             if let Some(intake) = intake.as_deref_mut()
                 && let Err(fault) = self.poll_intake(intake, bounds, cx)
@@ -131,62 +128,67 @@ impl Connection {
     }
 
     /// The request's content failed before there was a response.
-    pub(super) fn answer_fault(&mut self, fault: IntakeFault, source: ClientSource, now: Now) -> After {
+    pub(super) fn answer_fault(
+        &mut self,
+        fault: IntakeFault,
+        source: ClientSource,
+        now: Now,
+        record: Record,
+    ) -> After {
         let refusal = match fault {
             IntakeFault::Malformed => Refusal::malformed(),
             IntakeFault::Bound(bound, count, most) => Refusal::bound(bound, count, most),
             IntakeFault::Gone => {
-                self.worker.stats.aborted.add(1);
+                record.end(StatusCode::BAD_REQUEST, 0, Outcome::Aborted);
                 return After::Close(Close::Abort);
             }
         };
         let refused = Refused { refusal: &refusal, source, accept: None, quota: None, now };
-        refused.write_http1(&self.worker, Persistence::Close, false, self.output.tail());
+        let content_bytes = refused.write_http1(&self.worker, Persistence::Close, false, self.output.tail());
+        record.end(refusal.status, content_bytes, Outcome::Refused);
         After::Close(Close::Lingering)
     }
 
     /// Sends a response's content, with back-pressure: the next piece is asked for when the last ones are on their
-    /// way. Gives the bytes of content.
+    /// way.
     pub(super) async fn send(
         &mut self,
         body: &mut ResponseBody,
         mut delimiter: Delimiter,
         mut intake: Option<&mut Intake>,
         bounds: &Bounds,
-    ) -> Result<u64, SendFailed> {
-        let mut content_bytes = 0;
-        let mut trailers = None;
+    ) -> Sent {
+        let mut sent = Sent { content_bytes: 0, is_whole: false };
         if delimiter != Delimiter::Empty {
+            let mut trailers = None;
             loop {
-                let frame = poll_fn(|cx| self.poll_frame(body, intake.as_deref_mut(), bounds, cx)).await;
-                match frame {
+                match poll_fn(|cx| self.poll_frame(body, intake.as_deref_mut(), bounds, cx)).await {
                     Ok(Some(frame)) => match frame.into_data() {
                         Ok(data) => {
-                            content_bytes += data.len() as u64;
+                            sent.content_bytes += data.len() as u64;
                             if !delimiter.data(data, &mut self.output) {
-                                return Err(SendFailed { content_bytes });
+                                return sent;
                             }
                         }
                         Err(frame) => trailers = frame.into_trailers().ok(),
                     },
                     Ok(None) => break,
-                    Err(_) => return Err(SendFailed { content_bytes }),
+                    Err(_) => return sent,
                 }
             }
             if !delimiter.end(trailers.as_ref(), &mut self.output) {
-                return Err(SendFailed { content_bytes });
+                return sent;
             }
         }
-        poll_fn(|cx| {
+        let flushed = poll_fn(|cx| {
             if let Some(intake) = intake.as_deref_mut() {
                 // Its failure ends the connection after this response.
                 let _ = self.poll_intake(intake, bounds, cx);
             }
             self.poll_flush(cx)
-        })
-        .await
-        .map_err(|_| SendFailed { content_bytes })?;
-        Ok(content_bytes)
+        });
+        sent.is_whole = flushed.await.is_ok();
+        sent
     }
 
     pub(super) fn poll_frame(
@@ -238,7 +240,8 @@ impl Connection {
     }
 }
 
-/// A response that could not be sent whole.
-pub(super) struct SendFailed {
-    content_bytes: u64,
+/// What was sent of a response.
+pub(super) struct Sent {
+    pub(super) content_bytes: u64,
+    pub(super) is_whole: bool,
 }

@@ -13,9 +13,9 @@ use seawall_rules::refusal::Bound;
 
 use super::StreamGuard;
 use crate::body::{BodyError, ResponseBody};
-use crate::exchange::Logged;
+use crate::exchange::Record;
 use crate::floor::Floor;
-use crate::view::View;
+use crate::stats::Outcome;
 use crate::worker::Worker;
 
 /// A request's content: no larger than `body-bytes`, no slower than `body-rate`.
@@ -85,10 +85,10 @@ impl Body for BoundedContent {
 pub(crate) struct CountedBody {
     inner: ResponseBody,
     worker: Rc<Worker>,
-    logged: Option<Logged>,
-    view: Rc<View>,
+    record: Option<(Record, Outcome)>,
     status: StatusCode,
     sent_bytes: u64,
+    has_ended: bool,
     _open: StreamGuard,
 }
 
@@ -96,12 +96,11 @@ impl CountedBody {
     pub(crate) fn new(
         inner: ResponseBody,
         worker: Rc<Worker>,
-        logged: Option<Logged>,
-        view: Rc<View>,
+        record: Option<(Record, Outcome)>,
         status: StatusCode,
         open: StreamGuard,
     ) -> Self {
-        Self { inner, worker, logged, view, status, sent_bytes: 0, _open: open }
+        Self { inner, worker, record, status, sent_bytes: 0, has_ended: false, _open: open }
     }
 }
 
@@ -121,6 +120,7 @@ impl Body for CountedBody {
             this.sent_bytes += data.len() as u64;
             this.worker.stats.sent_bytes.add(data.len() as u64);
         }
+        this.has_ended |= frame.is_none();
         Poll::Ready(frame)
     }
 
@@ -135,11 +135,12 @@ impl Body for CountedBody {
 
 impl Drop for CountedBody {
     fn drop(&mut self) {
-        if !self.inner.is_end_stream() && self.sent_bytes > 0 {
-            self.worker.stats.aborted.add(1);
+        let is_whole = self.has_ended || self.inner.is_end_stream();
+        if let ResponseBody::Origin(_) = self.inner {
+            self.worker.stats.origin_bytes.add(self.sent_bytes);
         }
-        if let Some(logged) = &self.logged {
-            logged.write(&self.view, self.status, self.sent_bytes);
+        if let Some((record, outcome)) = self.record.take() {
+            record.end(self.status, self.sent_bytes, if is_whole { outcome } else { Outcome::Aborted });
         }
     }
 }
