@@ -1,5 +1,19 @@
 //! What the `seawall` command is made of.
+//!
+//! [`app`] runs a command; [`edge`] is the process that serves; [`rulebook`] alone decides which rules are in force,
+//! and [`state`] owns what is on disk.
 
+pub mod app;
+pub mod cli;
+pub mod edge;
+pub mod load;
+pub mod log;
+pub mod output;
 pub mod rulebook;
 pub mod state;
 pub mod why;
+
+mod check;
+mod rules;
+mod serve;
+mod status;

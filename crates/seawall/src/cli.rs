@@ -1,0 +1,179 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// A caching edge that sees request storms coming, stops them where it is cheapest, and tells whoever it refused why.
+#[derive(Debug, Parser)]
+#[command(name = "seawall", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stand in front of a site: proxy, apply rules and limits, explain refusals
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Say everything that is wrong with a configuration
+    Check(Check),
+    /// Open a receipt: tell which rule or limit refused a request, and why
+    Why(Why),
+    /// List and change the rules of a running process
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Tell how a running process is doing
+    Status(Status),
+    /// Read the configuration of a running process again
+    Reload(Target),
+    /// Write shell completions to standard output
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Write the man page to standard output
+    Man,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  seawall serve --origin http://127.0.0.1:8080
+  seawall serve --files /srv/www --listen 127.0.0.1:8000
+  seawall serve /etc/seawall/seawall.toml";
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["config", "origin", "files"]))]
+pub struct Serve {
+    /// The configuration file
+    #[arg(value_name = "CONFIG", env = "SEAWALL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Proxy every host to this origin, without a configuration file
+    #[arg(long, value_name = "URL")]
+    pub origin: Option<String>,
+    /// Serve this folder, without a configuration file
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// Listen here instead of where the configuration says; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<SocketAddr>,
+    /// The admin API's address, on loopback
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+    /// The state folder: keys, rules made at run time
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Speak TLS with a certificate made at start, for a trial; needs --origin or --files
+    #[arg(long, conflicts_with = "config")]
+    pub tls_self_signed: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configuration file
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The code on the refusal; case, hyphens and spaces do not matter
+    #[arg(value_name = "RECEIPT", required = true, num_args = 1..)]
+    pub receipt: Vec<String>,
+    /// The state folder that holds the key
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// How to print the explanation
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Commands on rules.
+#[derive(Debug, Subcommand)]
+pub enum Rules {
+    /// List rules and limits, with what they have matched
+    List {
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+        /// How to print them
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Add the rules of a file, or of standard input (`-`)
+    Add {
+        /// A file of `[[rule]]` tables
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Apply a disabled rule again
+    Enable {
+        /// The rule
+        name: String,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Stop applying a rule, but keep it
+    Disable {
+        /// The rule
+        name: String,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove a rule that was added at run time; receipts of its refusals can still be opened
+    Retire {
+        /// The rule
+        name: String,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Where the process is.
+    #[command(flatten)]
+    pub target: Target,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// How to reach a running process.
+#[derive(Clone, Debug, Args)]
+pub struct Target {
+    /// The admin API's address
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180")]
+    pub admin: SocketAddr,
+    /// The state folder that holds its token
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// How facts are printed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// For a person
+    #[default]
+    Text,
+    /// For a program
+    Json,
+}

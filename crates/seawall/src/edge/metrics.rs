@@ -1,0 +1,159 @@
+//! The edge's counters, gathered for the metrics page.
+
+use std::sync::atomic::Ordering;
+
+use seawall_console::metrics::{
+    Cause, Class, Direction, Histogram, Label, Mode as ModeLabel, Named, Origin, Outcome, Peer, Process,
+    Protocol, ReloadOutcome, Snapshot,
+};
+use seawall_proxy::stats::{BUCKETS_MS, Durations, RefusalKind};
+use seawall_rules::refusal::{Bound, OriginFault};
+use seawall_rules::rule::Mode;
+
+use super::control::counts;
+use super::{Changing, Edge};
+use crate::rulebook::Defined;
+
+/// Everything that is counted, at this moment.
+pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
+    let mut snapshot = Snapshot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        workers: edge.shared.workers as u64,
+        limit_keys: edge.shared.limits.live(super::control::monotonic_ns()) as u64,
+        limit_keys_max: changing.config.bounds.limit_keys as u64,
+        limit_evictions: edge.shared.limits.evictions(),
+        intermediaries_suspected: edge.shared.intermediaries.list().len() as u64,
+        ruleset_generation: changing.generation,
+        log_lines_dropped: (edge.log_dropped)() + changing.access_log.as_ref().map_or(0, |log| log.dropped()),
+        process: Process::read(edge.started.as_secs() as f64),
+        ..Snapshot::default()
+    };
+    add_workers(edge, &mut snapshot);
+    add_connections(changing, &mut snapshot);
+    add_rules(edge, changing, &mut snapshot);
+    add_origins(edge, &mut snapshot);
+    for (outcome, count) in [ReloadOutcome::Applied, ReloadOutcome::Rejected].into_iter().zip(&edge.reloads) {
+        snapshot.reloads.add(outcome, count.load(Ordering::Relaxed));
+    }
+    snapshot
+}
+
+fn add_workers(edge: &Edge, snapshot: &mut Snapshot) {
+    let mut bounds = [0; Bound::ALL.len()];
+    let mut faults = [0; OriginFault::ALL.len()];
+    for stats in edge.shared.worker_stats() {
+        for (protocol, ended) in Protocol::ALL.iter().zip(&stats.exchanges) {
+            for (outcome, count) in Outcome::ALL.iter().zip(ended) {
+                snapshot.exchanges.add(*protocol, *outcome, count.get());
+            }
+        }
+        snapshot.exchanges_open += stats.exchanges_open.get();
+        snapshot.connections_open += stats.connections_open.get();
+        for (class, count) in Class::ALL.iter().zip(&stats.responses) {
+            snapshot.responses.add(*class, count.get());
+        }
+        for (kind, count) in RefusalKind::ALL.iter().zip(&stats.refusals) {
+            snapshot.refusals.add(cause(*kind), count.get());
+        }
+        for (total, count) in bounds.iter_mut().zip(&stats.bounds) {
+            *total += count.get();
+        }
+        for (total, count) in faults.iter_mut().zip(&stats.origin_faults) {
+            *total += count.get();
+        }
+        snapshot.bytes.add(Peer::Client, Direction::Received, stats.content_bytes.get());
+        snapshot.bytes.add(Peer::Client, Direction::Sent, stats.sent_bytes.get());
+        // Content is read only when an origin wants it.
+        snapshot.bytes.add(Peer::Origin, Direction::Sent, stats.content_bytes.get());
+        snapshot.bytes.add(Peer::Origin, Direction::Received, stats.origin_bytes.get());
+        add_durations(&mut snapshot.exchange_seconds, &stats.exchange_time);
+        add_durations(&mut snapshot.origin_seconds, &stats.origin_time);
+    }
+    snapshot.bounds_hit = Bound::ALL.iter().map(|bound| bound.name()).zip(bounds).collect();
+    snapshot.origin_faults = OriginFault::ALL.iter().map(|fault| fault.proxy_status()).zip(faults).collect();
+}
+
+fn add_durations(histogram: &mut Histogram, durations: &Durations) {
+    if histogram.buckets.is_empty() {
+        histogram.buckets = BUCKETS_MS.iter().map(|end| (*end as f64 / 1000.0, 0)).collect();
+    }
+    let counts = durations.counts();
+    for ((_, total), count) in histogram.buckets.iter_mut().zip(counts) {
+        *total += count;
+    }
+    histogram.beyond += counts[BUCKETS_MS.len()];
+    histogram.sum += durations.sum_us() as f64 / 1_000_000.0;
+}
+
+const fn cause(kind: RefusalKind) -> Cause {
+    match kind {
+        RefusalKind::Rule => Cause::Rule,
+        RefusalKind::Limit => Cause::Limit,
+        RefusalKind::Bound => Cause::Bound,
+        RefusalKind::Malformed => Cause::Malformed,
+        RefusalKind::NoSite => Cause::NoSite,
+        RefusalKind::Origin => Cause::Origin,
+    }
+}
+
+/// What happened to connections before HTTP began.
+fn add_connections(changing: &Changing, snapshot: &mut Snapshot) {
+    let Some(fleet) = &changing.fleet else { return };
+    let counts = fleet.accept_counts();
+    snapshot.connections += counts.accepted;
+    snapshot.panics += counts.panicked;
+    for (bound, count) in [
+        (Bound::Connections, counts.connections),
+        (Bound::ConnectionsPerNetwork, counts.connections_per_network),
+        (Bound::HandshakeTime, counts.handshake_time),
+    ] {
+        snapshot.bounds_hit[bound as usize].1 += count;
+    }
+}
+
+fn add_rules(edge: &Edge, changing: &mut Changing, snapshot: &mut Snapshot) {
+    let totals = edge.totals(changing);
+    for entry in &changing.entries {
+        let counts = counts(entry, &totals);
+        let mode = match entry.mode() {
+            Mode::Observe => ModeLabel::Observe,
+            Mode::Enforce => ModeLabel::Enforce,
+        };
+        let named = |count| Named { name: entry.name().to_owned(), mode, count };
+        match entry.definition {
+            Defined::Rule(_) => {
+                snapshot.rules += u64::from(entry.in_force);
+                snapshot.rule_matches.push(named(counts.matched));
+            }
+            Defined::Limit(_) => snapshot.limit_exceeded.push(named(counts.exceeded)),
+        }
+    }
+}
+
+fn add_origins(edge: &Edge, snapshot: &mut Snapshot) {
+    use seawall_console::Control;
+    snapshot.origins = edge
+        .origins()
+        .into_iter()
+        .map(|view| Origin {
+            name: view.origin,
+            answered: view.answered,
+            failed: view.failed,
+            available: view.available,
+            connections_open: 0,
+            queued: 0,
+        })
+        .collect();
+    for entry in edge.shared.origins() {
+        let queued = entry.stats.queued.get();
+        for (index, counters) in entry.stats.origins.iter().enumerate() {
+            snapshot.origin_retries += counters.retries.get();
+            let shown =
+                snapshot.origins.iter_mut().find(|origin| origin.name.ends_with(&*counters.authority));
+            if let Some(origin) = shown {
+                origin.connections_open += counters.open.get();
+                origin.queued += if index == 0 { queued } else { 0 };
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `seawall rules`: the rules of a running process, through its admin API.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use seawall_config::load_rules;
+use seawall_console::Client;
+use seawall_console::control::{RuleChange, RuleState, RuleView};
+use seawall_rules::definition;
+use seawall_rules::rule::Author;
+
+use crate::cli::{Format, Rules, Target};
+use crate::load::{default_state, render};
+use crate::output;
+
+pub(crate) fn run(command: Rules) -> ExitCode {
+    let done = match command {
+        Rules::List { target, format } => list(&target, format),
+        Rules::Add { file, target } => add(&file, &target),
+        Rules::Enable { name, target } => change(&name, RuleChange::Enable, &target),
+        Rules::Disable { name, target } => change(&name, RuleChange::Disable, &target),
+        Rules::Retire { name, target } => change(&name, RuleChange::Retire, &target),
+    };
+    done.unwrap_or_else(output::wrong)
+}
+
+/// A client of the process that the arguments name.
+pub(crate) fn connect(target: &Target) -> Result<Client, String> {
+    let state = target.state.clone().unwrap_or_else(default_state);
+    Client::open(target.admin, &state).map_err(|error| error.to_string())
+}
+
+fn list(target: &Target, format: Format) -> Result<ExitCode, String> {
+    let client = connect(target)?;
+    let rules = client.rules().map_err(|error| error.to_string())?;
+    let limits = client.limits().map_err(|error| error.to_string())?;
+    if format == Format::Json {
+        output::json(&serde_json::json!({ "rules": rules, "limits": limits.limits }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if rules.is_empty() && limits.limits.is_empty() {
+        output::line("no rules and no limits");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for rule in &rules {
+        print_rule(rule);
+    }
+    for limit in &limits.limits {
+        output::line(format_args!("{}  limit, exceeded {} times", limit.name, limit.exceeded));
+        output::line(format_args!("    {}", limit.description));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_rule(rule: &RuleView) {
+    let state = match rule.state {
+        RuleState::Enabled => "",
+        RuleState::Disabled => ", disabled",
+        RuleState::Expired => ", expired",
+        RuleState::Retired => ", retired",
+    };
+    output::line(format_args!("{}  rule{state}, matched {} times", rule.name, rule.matches));
+    output::line(format_args!("    {}", rule.description));
+}
+
+fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
+    let (name, text) = read(file)?;
+    let outcome = load_rules(&name, &text, &Author::Operator);
+    for warning in &outcome.warnings {
+        output::problem(render(warning).trim_end());
+    }
+    let rules = match outcome.result {
+        Ok(rules) if rules.is_empty() => return Err(format!("{name} holds no `[[rule]]`")),
+        Ok(rules) => rules,
+        Err(errors) => {
+            for error in &errors {
+                output::problem(render(error).trim_end());
+            }
+            return Ok(ExitCode::from(output::WRONG));
+        }
+    };
+    let client = connect(target)?;
+    // Rules added later are tried earlier: the last one goes in first, so that the file's order is the rules' order.
+    for rule in rules.iter().rev() {
+        let text = definition::to_json(rule);
+        let value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let added = client.add_rule(&value).map_err(|error| error.to_string())?;
+        output::line(format_args!("added {}: {}", added.name, added.description));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> Result<(String, String), String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| format!("standard input: {error}"))?;
+        return Ok(("standard input".to_owned(), text));
+    }
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    Ok((name, text))
+}
+
+fn change(name: &str, change: RuleChange, target: &Target) -> Result<ExitCode, String> {
+    let rule = connect(target)?.change_rule(name, change).map_err(|error| error.to_string())?;
+    let done = match change {
+        RuleChange::Enable => "enabled",
+        RuleChange::Disable => "disabled",
+        RuleChange::Retire => "retired",
+    };
+    output::line(format_args!("{done} {}", rule.name));
+    Ok(ExitCode::SUCCESS)
+}

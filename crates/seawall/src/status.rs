@@ -1,0 +1,87 @@
+//! `seawall status` and `seawall reload`: a running process, through its admin API.
+
+use std::process::ExitCode;
+
+use seawall_console::Client;
+use seawall_console::control::Readiness;
+
+use crate::cli::{Format, Status, Target};
+use crate::output;
+use crate::rules::connect;
+
+pub(crate) fn run(args: &Status) -> ExitCode {
+    connect(&args.target).and_then(|client| tell(&client, args.format)).unwrap_or_else(output::wrong)
+}
+
+fn tell(client: &Client, format: Format) -> Result<ExitCode, String> {
+    let failed = |error: seawall_console::client::ClientError| error.to_string();
+    let status = client.status().map_err(failed)?;
+    let intermediaries = client.intermediaries().map_err(failed)?;
+    let origins = client.origins().map_err(failed)?;
+    let limits = client.limits().map_err(failed)?;
+    if format == Format::Json {
+        output::json(&serde_json::json!({
+            "status": status, "origins": origins, "intermediaries": intermediaries, "limits": limits,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let readiness = match status.readiness {
+        Readiness::Starting => "starting",
+        Readiness::Ready => "ready",
+        Readiness::Draining => "draining",
+    };
+    output::line(format_args!(
+        "seawall {} (process {}), {readiness}, up {}",
+        status.version,
+        status.pid,
+        duration(status.uptime_seconds)
+    ));
+    for listener in &status.listeners {
+        let scheme = if listener.tls { "https" } else { "http" };
+        output::line(format_args!("listening on {scheme}://{}", listener.address));
+    }
+    for origin in &origins {
+        let health = if origin.available { "well" } else { "left alone after failures" };
+        output::line(format_args!(
+            "origin {} for {}: {health}, answered {}, failed {}",
+            origin.origin,
+            origin.hosts.join(" "),
+            origin.answered,
+            origin.failed
+        ));
+    }
+    output::line(format_args!(
+        "limits: {} of {} keys, {} forgotten for room",
+        limits.keys, limits.keys_max, limits.evictions
+    ));
+    for intermediary in &intermediaries {
+        output::line(format_args!(
+            "{} looks like a proxy for many ({}): {}",
+            intermediary.address, intermediary.evidence, intermediary.hint
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 86_400, seconds % 86_400 / 3600, seconds % 3600 / 60) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+pub(crate) fn reload(target: &Target) -> ExitCode {
+    let reloaded = connect(target).and_then(|client| client.reload().map_err(|error| error.to_string()));
+    match reloaded {
+        Ok(reloaded) => {
+            output::line("reloaded");
+            for setting in &reloaded.needs_restart {
+                output::line(format_args!("`{setting}` has changed and takes effect at the next start"));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => output::wrong(error),
+    }
+}
