@@ -39,7 +39,7 @@ pub use body::OriginBody;
 pub use conn::HEADER_BYTES_MAX;
 pub use error::{ContentFault, Fault, FetchError, Offence, Sent};
 pub use pool::{OriginPool, OriginPoolError};
-pub use stats::{Count, HealthState, OriginCounters, OriginStats};
+pub use stats::{HealthState, OriginCounters, OriginStats};
 pub use tls::{OriginTlsError, client_config};
 
 #[cfg(test)]

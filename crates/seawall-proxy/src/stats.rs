@@ -1,30 +1,9 @@
 //! Counters of one worker: written by its thread alone, read by the control plane at any time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use seawall_http::Protocol;
 use seawall_rules::refusal::{Bound, Cause, OriginFault};
 
-/// A counter with one writer, so that adding is a load and a store, never a locked instruction.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `n`. Only the owning worker may call this.
-    pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    /// Takes `n` off a gauge. Only the owning worker may call this.
-    pub fn sub(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
-    }
-
-    /// The value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use crate::counter::Counter;
 
 /// What refused, as a metric's label: a closed set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

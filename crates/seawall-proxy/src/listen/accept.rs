@@ -151,7 +151,7 @@ where
 {
     /// Takes a connection in, or resets it.
     fn admit(self: &Rc<Self>, tcp: TcpStream, peer: SocketAddr, tasks: &mut JoinSet<()>) {
-        self.gate.counters.accepted.add();
+        self.gate.counters.accepted.add(1);
         let permit = match self.permit(peer.ip()) {
             Ok(permit) => permit,
             Err(bound) => {
@@ -163,7 +163,7 @@ where
         tasks.spawn_local(async move {
             // Boxed, as it would take its place in the task for as long as the connection lives.
             if let Some(incoming) = Box::pin(door.receive(tcp, peer, permit)).await {
-                door.gate.counters.received.add();
+                door.gate.counters.received.add(1);
                 (door.serve)(incoming).await;
             }
         });
@@ -201,7 +201,7 @@ where
                 }
             }
             Ok(Err(error)) => {
-                counters.proxy_header_failed.add();
+                counters.proxy_header_failed.add(1);
                 debug!(%error, "no PROXY header");
                 reset(arrival.tcp);
                 return None;
@@ -243,7 +243,7 @@ where
                 })
             }
             Ok(Err(error)) => {
-                counters.handshake_failed.add();
+                counters.handshake_failed.add(1);
                 debug!(%error, "TLS handshake failed");
                 None
             }
@@ -275,21 +275,21 @@ impl Gate {
         if let Err(error) = ended
             && error.is_panic()
         {
-            self.counters.panicked.add();
+            self.counters.panicked.add(1);
             error!(%error, "a connection's task panicked");
         }
     }
 
     fn note_error(&self, error: &io::Error, pause: &mut Pause) {
         if is_transient(error) {
-            self.counters.aborted.add();
+            self.counters.aborted.add(1);
             return;
         }
         // A flood must not flood the log: it is told once, until a connection is accepted again.
         if pause.delay.is_zero() {
             warn!(%error, "cannot accept connections, trying again");
         }
-        self.counters.exhausted.add();
+        self.counters.exhausted.add(1);
         pause.lengthen();
     }
 }

@@ -1,9 +1,10 @@
 //! What happened to connections before they became somebody's exchange.
 
 use std::ops::AddAssign;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use seawall_rules::refusal::Bound;
+
+use crate::counter::Counter;
 
 /// One worker's counters: written by it alone, read by the control plane, so that cores share no cache line.
 #[derive(Debug, Default)]
@@ -66,9 +67,9 @@ impl AcceptCounters {
     /// Counts a connection that `bound` refused.
     pub(crate) fn refused(&self, bound: Bound) {
         match bound {
-            Bound::ConnectionsPerNetwork => self.connections_per_network.add(),
-            Bound::HandshakeTime => self.handshake_time.add(),
-            _ => self.connections.add(),
+            Bound::ConnectionsPerNetwork => self.connections_per_network.add(1),
+            Bound::HandshakeTime => self.handshake_time.add(1),
+            _ => self.connections.add(1),
         }
     }
 }
@@ -85,19 +86,5 @@ impl AddAssign for AcceptCounts {
         self.exhausted += other.exhausted;
         self.aborted += other.aborted;
         self.panicked += other.panicked;
-    }
-}
-
-/// Counts up.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -97,7 +97,7 @@ impl OriginPool {
                 let Some(turn) = self.turn_elsewhere(&tried) else { return Err(error) };
                 turn
             };
-            self.stats.origins[member].retries.add();
+            self.stats.origins[member].retries.add(1);
         }
     }
 }
@@ -112,18 +112,18 @@ impl Turn {
         }
         let (mut conn, reused) = match self.take_way() {
             Way::Kept(conn) => {
-                self.counters().reuses.add();
+                self.counters().reuses.add(1);
                 (conn, true)
             }
             Way::New(permit) => {
-                self.counters().connects.add();
+                self.counters().connects.add(1);
                 match Conn::open(&self.member().target, permit, self.pool.settings.connect_time).await {
                     Ok(conn) => (conn, false),
                     Err(error) => return Err(self.fail(error, Some(request))),
                 }
             }
         };
-        self.counters().exchanges.add();
+        self.counters().exchanges.add(1);
         let sending = Sending { upgrade: Upgrade::of_request(request.headers()), reused };
         match conn.send(request, self.pool.settings.response_time).await {
             Some(Ok(response)) => self.accept(response, conn, &sending),

@@ -209,17 +209,17 @@ impl OriginPool {
         }
         // Whoever has waited before is not refused: there are never more of those than connections.
         if turnout == Turnout::Last && self.queue.len() >= self.settings.queue {
-            self.stats.queue_full.add();
+            self.stats.queue_full.add(1);
             return Err(FetchError::QueueFull { bound: self.settings.queue });
         }
-        self.stats.queue_waits.add();
+        self.stats.queue_waits.add(1);
         let queued = Queued(self);
         let ticket = self.queue.join(turnout);
-        self.stats.queued.set(self.queue.len());
+        self.stats.queued.set(self.queue.len() as u64);
         let outcome = tokio::time::timeout(self.settings.queue_time, ticket).await;
         drop(queued);
         outcome.map_err(|_| {
-            self.stats.queue_timeouts.add();
+            self.stats.queue_timeouts.add(1);
             FetchError::QueueTimeout { after: self.settings.queue_time }
         })
     }
@@ -232,7 +232,7 @@ impl OriginPool {
             if self.queue.grant(turn).is_err() {
                 return;
             }
-            self.stats.queued.set(self.queue.len());
+            self.stats.queued.set(self.queue.len() as u64);
         }
     }
 
@@ -304,7 +304,7 @@ impl OriginPool {
                 break;
             }
         }
-        self.stats.origins[member].idle.set(idle.len());
+        self.stats.origins[member].idle.set(idle.len() as u64);
         found
     }
 
@@ -315,7 +315,7 @@ impl OriginPool {
         if self.queue.is_empty() && idle.len() > self.settings.idle_connections {
             idle.pop_front();
         }
-        self.stats.origins[member].idle.set(idle.len());
+        self.stats.origins[member].idle.set(idle.len() as u64);
         drop(idle);
         self.dispatch();
     }
@@ -328,7 +328,7 @@ impl OriginPool {
             while idle.front().is_some_and(expired) {
                 idle.pop_front();
             }
-            counters.idle.set(idle.len());
+            counters.idle.set(idle.len() as u64);
         }
     }
 
@@ -356,7 +356,7 @@ struct Queued<'a>(&'a OriginPool);
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.0.stats.queued.set(self.0.queue.len());
+        self.0.stats.queued.set(self.0.queue.len() as u64);
     }
 }
 
@@ -503,7 +503,7 @@ impl Permit {
     fn new(pool: &Rc<OriginPool>, member: usize) -> Self {
         let open = &pool.members[member].open;
         open.set(open.get() + 1);
-        pool.stats.origins[member].open.add();
+        pool.stats.origins[member].open.add(1);
         Self { pool: Rc::downgrade(pool), stats: Arc::clone(&pool.stats), member }
     }
 
@@ -513,14 +513,14 @@ impl Permit {
         let mut idle = pool.members[self.member].idle.borrow_mut();
         if let Some(index) = idle.iter().position(|conn| Arc::ptr_eq(&conn.line, line)) {
             idle.remove(index);
-            self.stats.origins[self.member].idle.set(idle.len());
+            self.stats.origins[self.member].idle.set(idle.len() as u64);
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.stats.origins[self.member].open.subtract();
+        self.stats.origins[self.member].open.sub(1);
         if let Some(pool) = self.pool.upgrade() {
             let open = &pool.members[self.member].open;
             open.set(open.get().saturating_sub(1));

@@ -1,10 +1,12 @@
 //! What a pool counts, for the metrics: closed labels only, written by one worker, read by the admin thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use seawall_config::config::OriginGroup;
 use seawall_rules::refusal::OriginFault;
+
+use crate::counter::Counter;
 
 /// Counters of one site's origins on one worker.
 #[derive(Debug)]
@@ -12,13 +14,13 @@ pub struct OriginStats {
     /// Per origin, in the order of the configuration.
     pub origins: Box<[OriginCounters]>,
     /// Exchanges that had to wait for a connection.
-    pub queue_waits: Count,
+    pub queue_waits: Counter,
     /// Exchanges refused because as many waited as may.
-    pub queue_full: Count,
+    pub queue_full: Counter,
     /// Exchanges refused because they waited for too long.
-    pub queue_timeouts: Count,
+    pub queue_timeouts: Counter,
     /// Exchanges that wait now.
-    pub queued: Count,
+    pub queued: Counter,
 }
 
 /// Counters of one origin.
@@ -27,19 +29,19 @@ pub struct OriginCounters {
     /// Host and port.
     pub authority: Arc<str>,
     /// Requests sent, retries included.
-    pub exchanges: Count,
+    pub exchanges: Counter,
     /// Connections opened.
-    pub connects: Count,
+    pub connects: Counter,
     /// Exchanges on a connection that had served one before.
-    pub reuses: Count,
+    pub reuses: Counter,
     /// Requests sent again after a failure here.
-    pub retries: Count,
+    pub retries: Counter,
     /// Open connections now, idle and upgraded ones included.
-    pub open: Count,
+    pub open: Counter,
     /// Idle connections now.
-    pub idle: Count,
+    pub idle: Counter,
     /// Failures by fault.
-    failures: [Count; FAULTS],
+    failures: [Counter; OriginFault::ALL.len()],
     health: AtomicU8,
 }
 
@@ -55,10 +57,6 @@ pub enum HealthState {
     Probing = 2,
 }
 
-/// A number with one writer: added to without a locked instruction, read from anywhere.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
 // === impl OriginStats
 
 impl OriginStats {
@@ -67,10 +65,10 @@ impl OriginStats {
         let counters = |authority: &str| OriginCounters { authority: authority.into(), ..Default::default() };
         Arc::new(Self {
             origins: group.origins.iter().map(|origin| counters(origin.authority.as_str())).collect(),
-            queue_waits: Count::default(),
-            queue_full: Count::default(),
-            queue_timeouts: Count::default(),
-            queued: Count::default(),
+            queue_waits: Counter::default(),
+            queue_full: Counter::default(),
+            queue_timeouts: Counter::default(),
+            queued: Counter::default(),
         })
     }
 }
@@ -93,34 +91,10 @@ impl OriginCounters {
     }
 
     pub(super) fn failed(&self, fault: OriginFault) {
-        self.failures[fault as usize].add();
+        self.failures[fault as usize].add(1);
     }
 
     pub(super) fn set_health(&self, state: HealthState) {
         self.health.store(state as u8, Ordering::Relaxed);
     }
 }
-
-// === impl Count
-
-impl Count {
-    /// The number as of now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn add(&self) {
-        self.0.store(self.get().wrapping_add(1), Ordering::Relaxed);
-    }
-
-    pub(super) fn subtract(&self) {
-        self.0.store(self.get().saturating_sub(1), Ordering::Relaxed);
-    }
-
-    pub(super) fn set(&self, value: usize) {
-        self.0.store(value as u64, Ordering::Relaxed);
-    }
-}
-
-/// Variants of [`OriginFault`]; its discriminants are indices.
-const FAULTS: usize = OriginFault::Protocol as usize + 1;

@@ -49,7 +49,7 @@ fn beyond_the_network_bound_connections_are_reset_and_counted() {
     let (mut first, _second) = (site.connect(), site.connect());
     let mut third = site.connect();
     assert!(is_reset(&mut third));
-    assert_eq!(site.counters.counts().connections_per_network, 1);
+    assert_eq!(site.counts().connections_per_network, 1);
     ask(&mut first, "").unwrap();
     eventually("the place is free again", || site.admission.open() < 2);
     assert!(ask(&mut site.connect(), "").is_ok());
@@ -67,7 +67,7 @@ fn beyond_the_process_bound_trusted_hops_are_reset_too() {
     });
     let mut held: Vec<_> = (0..3).map(|_| site.connect()).collect();
     assert!(is_reset(&mut site.connect()));
-    let counts = site.counters.counts();
+    let counts = site.counts();
     assert_eq!((counts.connections, counts.connections_per_network), (1, 0));
     assert!(ask(&mut held[2], "").is_ok(), "a trusted hop is not held to the bound of one network");
     drop(held);
@@ -84,7 +84,7 @@ fn a_proxy_header_names_the_client_that_is_counted() {
     let mut second = site.connect();
     second.write_all(header(1).as_bytes()).unwrap();
     assert!(is_reset(&mut second));
-    assert_eq!(site.counters.counts().connections_per_network, 1);
+    assert_eq!(site.counts().connections_per_network, 1);
     let answer = ask(&mut site.connect(), &header(2)).unwrap();
     assert!(answer.contains("peer=192.0.2.2:1000 local=198.51.100.1:443 "), "{answer}");
     drop(held);
@@ -95,7 +95,7 @@ fn a_proxy_header_names_the_client_that_is_counted() {
 fn a_missing_proxy_header_is_reset_and_counted() {
     let site = Site::start(Wanted { listen: proxied(), ..Wanted::default() });
     assert!(ask(&mut site.connect(), "").is_err());
-    assert_eq!(site.counters.counts().proxy_header_failed, 1);
+    assert_eq!(site.counts().proxy_header_failed, 1);
     site.stop(Stop::Closing);
 }
 
@@ -107,7 +107,7 @@ fn a_silent_peer_is_closed_after_the_handshake_time() {
         ..Wanted::default()
     });
     assert!(is_reset(&mut site.connect()));
-    assert_eq!(site.counters.counts().handshake_time, 1);
+    assert_eq!(site.counts().handshake_time, 1);
     eventually("its place is free again", || site.admission.open() == 0);
     site.stop(Stop::Closing);
 }
@@ -118,7 +118,7 @@ fn a_panic_ends_its_connection_alone() {
     let mut poisoned = site.connect();
     poisoned.write_all(b"POISON\r\n\r\n").unwrap();
     assert_eq!(poisoned.read(&mut [0]).unwrap_or(0), 0);
-    eventually("it is counted", || site.counters.counts().panicked == 1);
+    eventually("it is counted", || site.counts().panicked == 1);
     assert!(ask(&mut site.connect(), "").is_ok());
     eventually("no place is lost", || site.admission.open() == 0);
     site.stop(Stop::Closing);
@@ -167,11 +167,11 @@ fn run_out_of_descriptors() {
     // Leaves one, which the client's end takes: the server's accept then fails.
     reserve.pop();
     clients.push(site.connect());
-    eventually("accepting has failed twice", || site.counters.counts().exhausted >= 2);
+    eventually("accepting has failed twice", || site.counts().exhausted >= 2);
     let began = Instant::now();
-    let before = site.counters.counts().exhausted;
-    eventually("it fails again", || site.counters.counts().exhausted > before);
-    let failures = site.counters.counts().exhausted;
+    let before = site.counts().exhausted;
+    eventually("it fails again", || site.counts().exhausted > before);
+    let failures = site.counts().exhausted;
     assert!(failures < 50, "{failures} failures by {:?}: it spins", began.elapsed());
     drop(reserve);
     assert!(ask(&mut clients[1], "").unwrap().contains("200 OK"));

@@ -66,7 +66,7 @@ fn bytes_per_connection(site: &Site, test: &str, anchors: &str) -> usize {
             clients.env("NET_TEST_ANCHORS", anchors);
         }
         let clients = clients.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        eventually("all are open", || site.counters.counts().received >= all as u64);
+        eventually("all are open", || site.counts().received >= all as u64);
         (clients, resident_bytes())
     };
     let (mut first, before) = hold(CONNECTIONS);

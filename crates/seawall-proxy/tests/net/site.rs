@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use seawall_config::config::Listen;
 use seawall_proxy::admission::Admission;
+use seawall_proxy::listen::counters::AcceptCounts;
 use seawall_proxy::listen::{
     AcceptCounters, AcceptPolicy, Bound, Gate, Incoming, Listener, Stop, accept_loop, bind,
 };
@@ -47,7 +48,7 @@ impl Default for Wanted {
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) counters: Arc<AcceptCounters>,
+    counters: Vec<Arc<AcceptCounters>>,
     workers: Workers,
 }
 
@@ -56,16 +57,16 @@ impl Site {
         let bound = bind(std::slice::from_ref(&wanted.listen), wanted.workers).unwrap();
         let address = bound.addresses().next().unwrap().1;
         let admission = Admission::new(wanted.connections, wanted.connections_per_network, [7; 16]);
-        let counters = Arc::new(AcceptCounters::default());
+        let counters: Vec<Arc<AcceptCounters>> = (0..wanted.workers).map(|_| Arc::default()).collect();
         let policy = Arc::new(ArcSwap::from_pointee(AcceptPolicy {
             trusted_hops: wanted.trusted_hops,
             handshake_time: wanted.handshake_time,
         }));
-        let workers = Workers::start(&bound, |_| Gate {
+        let workers = Workers::start(&bound, |worker| Gate {
             admission: Arc::clone(&admission),
             tls: wanted.tls.clone(),
             policy: Arc::clone(&policy),
-            counters: Arc::clone(&counters),
+            counters: Arc::clone(&counters[worker]),
         });
         Self { address, admission, counters, workers }
     }
@@ -75,6 +76,13 @@ impl Site {
         // No test waits for ever.
         tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         tcp
+    }
+
+    /// What all workers have counted.
+    pub(crate) fn counts(&self) -> AcceptCounts {
+        let mut all = AcceptCounts::default();
+        self.counters.iter().for_each(|counters| all += counters.counts());
+        all
     }
 
     pub(crate) fn stop(self, reason: Stop) {

@@ -146,7 +146,7 @@ fn alpn_offers_http2_and_http11_and_refuses_others() {
     // RFC 7301 §3.2: no protocol in common ends the handshake.
     let seen = s_client(site.address(), &["-alpn", "ftp"]);
     assert!(seen.contains("no application protocol"), "{seen}");
-    eventually("it is counted", || site.site.counters.counts().handshake_failed == 1);
+    eventually("it is counted", || site.site.counts().handshake_failed == 1);
     site.site.stop(Stop::Closing);
 }
 
@@ -271,10 +271,10 @@ fn a_client_that_does_not_shake_hands_is_closed() {
     });
     let mut silent = site.connect();
     assert_eq!(std::io::Read::read(&mut silent, &mut [0]).unwrap_or(0), 0);
-    eventually("it is counted", || site.counters.counts().handshake_time == 1);
+    eventually("it is counted", || site.counts().handshake_time == 1);
     let mut plain = site.connect();
     let told = ask(&mut plain, "");
     assert!(!told.is_ok_and(|answer| answer.contains("200 OK")));
-    eventually("it is counted", || site.counters.counts().handshake_failed == 1);
+    eventually("it is counted", || site.counts().handshake_failed == 1);
     site.stop(Stop::Closing);
 }
