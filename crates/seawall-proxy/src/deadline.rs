@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A deadline that moves with every request.
 ///
 /// Moving it later only writes a field: the timer underneath stays where it is, and looks at the field when it fires.
+/// On a busy connection that is once in the time allowed, not once per exchange or frame.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
@@ -18,7 +19,12 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// Sets the deadline `after` from now.
     pub(crate) fn set(&mut self, after: Duration) {
-        self.at = Some(Instant::now() + after);
+        self.set_at(Instant::now() + after);
+    }
+
+    /// Sets the deadline.
+    pub(crate) fn set_at(&mut self, at: Instant) {
+        self.at = Some(at);
     }
 
     /// Sets it unless it is set.
@@ -71,6 +77,16 @@ mod tests {
         assert_eq!(passes_after(&mut deadline).await.as_secs(), 90);
         deadline.set(Duration::from_secs(5));
         assert_eq!(passes_after(&mut deadline).await.as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timer_that_ran_out_unobserved_can_be_set_again() {
+        let mut deadline = Deadline::default();
+        deadline.set(Duration::from_secs(1));
+        assert!(deadline.poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        tokio::time::advance(Duration::from_secs(3)).await;
+        deadline.set(Duration::from_secs(6));
+        assert_eq!(passes_after(&mut deadline).await.as_secs(), 6);
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,6 @@
 mod balance;
 mod body;
 mod conn;
-mod deadline;
 mod error;
 mod fetch;
 mod health;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
 use crate::body::{BodyError, RequestBody};
 
@@ -108,7 +107,7 @@ impl OriginBody {
         let deadline = lease.deadline();
         if !self.waiting {
             self.waiting = true;
-            deadline.set(Instant::now() + self.read_time);
+            deadline.set(self.read_time);
         }
         deadline.poll(cx)
     }

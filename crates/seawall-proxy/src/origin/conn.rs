@@ -16,12 +16,12 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::body::OutgoingBody;
-use super::deadline::Deadline;
 use super::error::{FetchError, Offence};
 use super::pool::Permit;
 use super::resolve::Addresses;
 use super::tls::ALPN_HTTP_1_1;
 use super::transport::{Line, Socket, Transport};
+use crate::deadline::Deadline;
 
 /// The response's header section in bytes, and any trailer section: nginx's default is 4 to 8 KiB, HAProxy's 16 KiB.
 /// Also the read and write buffers of one connection, so that many slow exchanges cost little.
@@ -64,8 +64,7 @@ impl Conn {
                 offence: Offence::Syntax(source),
             })?;
         spawn_local(run(connection.with_upgrades(), closed, permit, Arc::clone(&line)));
-        let now = Instant::now();
-        Ok(Self { sender, line, deadline: Deadline::new(now + FIRST_DEADLINE), idle_since: now })
+        Ok(Self { sender, line, deadline: Deadline::default(), idle_since: Instant::now() })
     }
 }
 
@@ -145,6 +144,3 @@ async fn connect_in_turn(addresses: &[SocketAddr], deadline: Instant) -> io::Res
     }
     Err(last)
 }
-
-/// Far enough that a new connection's timer is set by its first exchange, not by this.
-const FIRST_DEADLINE: Duration = Duration::from_secs(3600);

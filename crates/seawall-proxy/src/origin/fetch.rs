@@ -202,7 +202,7 @@ impl Conn {
     ) -> Option<Result<Response<Incoming>, TrySendError<Request<OutgoingBody>>>> {
         let now = Instant::now();
         self.line.begin_exchange(!matches!(request.body(), RequestBody::Empty));
-        self.deadline.set(now + response_time);
+        self.deadline.set_at(now + response_time);
         let request = request.map(|content| OutgoingBody::new(content, &self.line));
         let mut response = pin!(self.sender.try_send_request(request));
         let (line, deadline) = (&self.line, &mut self.deadline);
@@ -216,7 +216,7 @@ impl Conn {
                 if due <= now {
                     return Poll::Ready(None);
                 }
-                deadline.set(due);
+                deadline.set_at(due);
             }
             Poll::Pending
         })

@@ -17,12 +17,12 @@ use tokio_rustls::TlsConnector;
 
 use super::balance::Balance;
 use super::conn::{Conn, Target};
-use super::deadline::Deadline;
 use super::error::FetchError;
 use super::health::{Health, HealthPolicy, Readiness};
 use super::queue::{Queue, Turnout};
 use super::resolve::{Addresses, Lookup, system_lookup};
 use super::stats::{OriginCounters, OriginStats};
+use crate::deadline::Deadline;
 
 /// The way to the origins of one site, for one worker. See the [module](super) for what it does.
 pub struct OriginPool {
