@@ -9,6 +9,7 @@
 //! Tokens and field values are checked by `httparse`; this module adds what it leaves open.
 
 pub mod body;
+pub mod check;
 pub mod head;
 pub mod scan;
 pub mod target;

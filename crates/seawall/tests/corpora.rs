@@ -25,6 +25,12 @@ fn targets_keep_their_laws() {
 }
 
 #[test]
+fn header_sections_and_chunks_keep_their_laws() {
+    corpus("h1_head").iter().for_each(|(_, bytes)| seawall_http::h1::check::head(bytes));
+    corpus("h1_chunked").iter().for_each(|(_, bytes)| seawall_http::h1::check::chunked(bytes));
+}
+
+#[test]
 fn embedded_origin_reads_foreign_paths_and_fields() {
     for (_, bytes) in corpus("files") {
         seawall_proxy::files::check::path(&text(&bytes));
