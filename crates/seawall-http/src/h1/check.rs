@@ -84,8 +84,10 @@ fn write(head: &Head<'_>) -> Vec<u8> {
     written
 }
 
-/// Content, trailers, and what was not taken; or the error.
-fn decode(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>, Option<Vec<u8>>), BodyError> {
+/// Content, trailers, and what was not taken.
+type Taken = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
+fn decode(bytes: &[u8], step: usize) -> Result<Taken, BodyError> {
     let mut decoder = BodyDecoder::new(Framing::Chunked);
     let (mut input, mut content, mut trailers) = (BytesMut::new(), Vec::new(), Vec::new());
     let mut pieces = bytes.chunks(step.max(1));
