@@ -31,7 +31,6 @@ mod queue;
 mod resolve;
 mod response;
 mod stats;
-mod tls;
 mod transport;
 
 pub use body::OriginBody;
@@ -39,7 +38,6 @@ pub use conn::HEADER_BYTES_MAX;
 pub use error::{ContentFault, Fault, FetchError, Offence, Sent};
 pub use pool::{OriginPool, OriginPoolError};
 pub use stats::{HealthState, OriginCounters, OriginStats};
-pub use tls::{OriginTlsError, client_config};
 
 #[cfg(test)]
 mod tests;

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use seawall_config::Config;
-use seawall_config::config::{Bounds, ClientConfig, ClientField, Site, Source};
+use seawall_config::config::{Bounds, ClientConfig, ClientField, Origin, Site, Source};
 use seawall_http::client::{ClientFieldName, TrustedHops};
 use seawall_http::network::NetworkSet;
 use seawall_rules::set::RuleSet;
 
 use crate::access_log::AccessLogHandle;
 use crate::files::FileOrigin;
-use crate::origin::{OriginPool, OriginPoolError, OriginTlsError, client_config};
+use crate::origin::{OriginPool, OriginPoolError};
+use crate::tls::{OriginTlsError, origin_client_config};
 
 pub use sites::{Responder, SiteSpec, SiteTable};
 
@@ -94,12 +95,17 @@ fn open(site: &Site) -> Result<SiteSpec, SiteError> {
             Responder::Files(Arc::new(files))
         }
         Source::Origins(group) => {
-            let tls = group.origins.iter().map(client_config).collect::<Result<Vec<_>, _>>()?;
+            let tls = group.origins.iter().map(origin_tls).collect::<Result<Vec<_>, _>>()?;
             OriginPool::check(group, &tls)?;
             Responder::Origins(tls)
         }
     };
     Ok(SiteSpec { site: site.clone(), responder })
+}
+
+/// `None` where the origin speaks plain HTTP.
+fn origin_tls(origin: &Origin) -> Result<Option<Arc<rustls::ClientConfig>>, OriginTlsError> {
+    origin.tls.then(|| origin_client_config(origin.ca.as_deref())).transpose()
 }
 
 /// The configuration's part as the data plane wants it.

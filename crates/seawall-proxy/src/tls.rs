@@ -8,6 +8,6 @@ pub mod server;
 pub mod store;
 
 pub use certificate::CertificateError;
-pub use origin::origin_client_config;
+pub use origin::{OriginTlsError, origin_client_config};
 pub use server::server_config;
 pub use store::{CertificateStore, Certificates};

@@ -19,9 +19,9 @@ use super::body::OutgoingBody;
 use super::error::{FetchError, Offence};
 use super::pool::Permit;
 use super::resolve::Addresses;
-use super::tls::ALPN_HTTP_1_1;
 use super::transport::{Line, Socket, Transport};
 use crate::deadline::Deadline;
+use crate::tls::server::ALPN_HTTP_11;
 
 /// The response's header section in bytes, and any trailer section: nginx's default is 4 to 8 KiB, HAProxy's 16 KiB.
 /// Also the read and write buffers of one connection, so that many slow exchanges cost little.
@@ -118,7 +118,7 @@ impl Target {
             .await
             .map_err(|source| FetchError::Tls { origin: self.authority(), source })?;
         match stream.get_ref().1.alpn_protocol() {
-            None | Some(ALPN_HTTP_1_1) => Ok(Transport::tls(stream, open)),
+            None | Some(ALPN_HTTP_11) => Ok(Transport::tls(stream, open)),
             Some(_) => Err(FetchError::Protocol { origin: self.authority(), offence: Offence::Alpn }),
         }
     }

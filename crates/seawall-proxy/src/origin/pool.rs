@@ -23,6 +23,7 @@ use super::queue::{Queue, Turnout};
 use super::resolve::{Addresses, Lookup, system_lookup};
 use super::stats::{OriginCounters, OriginStats};
 use crate::deadline::Deadline;
+use crate::tls::origin::with_own_sessions;
 
 /// The way to the origins of one site, for one worker. See the [module](super) for what it does.
 pub struct OriginPool {
@@ -130,7 +131,7 @@ pub(super) enum After {
 
 impl OriginPool {
     /// A pool for a group, on the present `LocalSet`. `tls` has one entry per origin, in order: see
-    /// [`client_config`](super::client_config).
+    /// [`origin_client_config`](crate::tls::origin_client_config).
     ///
     /// Dropping the last reference closes idle connections; exchanges in progress hold one each, so a pool that a
     /// reload replaced ends with its last exchange.
@@ -432,7 +433,7 @@ fn connector(
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(bare.to_owned())
         .map_err(|_| OriginPoolError::ServerName { origin: authority() })?;
-    Ok((TlsConnector::from(config), name))
+    Ok((TlsConnector::from(with_own_sessions(&config)), name))
 }
 
 fn host_field(origin: &Origin, host: &OriginHost) -> Result<Option<HeaderValue>, OriginPoolError> {

@@ -1,9 +1,9 @@
 //! The TLS client side, towards origins.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
@@ -14,16 +14,24 @@ use crate::tls::server::ALPN_HTTP_11;
 /// Why origins cannot be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum OriginTlsError {
-    /// The file of trust anchors cannot be read.
+    /// The file of trust anchors cannot be read, or is not PEM.
     #[error("cannot read trust anchors {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// Why.
+        source: pem::Error,
     },
-    /// The file holds no trust anchor, or a broken one.
-    #[error("no usable trust anchor in {}\nhint: a PEM file of CA certificates is expected", path.display())]
+    /// A certificate in the file is not a trust anchor.
+    #[error("{} holds a certificate that cannot be a trust anchor: {source}", path.display())]
+    BadAnchor {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The file holds no trust anchor.
+    #[error("no trust anchor in {}\nhint: a PEM file of CA certificates is expected", path.display())]
     NoAnchor {
         /// The file.
         path: PathBuf,
@@ -38,8 +46,7 @@ pub enum OriginTlsError {
 
 /// What verifies origins: the trust anchors in the PEM file `ca`, or the system's; HTTP/1.1 by ALPN.
 ///
-/// Reads files: for the control plane. Sessions are resumed from a cache of 256 origins behind a lock, so each
-/// worker should have its own configuration (`ClientConfig::clone` shares the cache; calling this does not).
+/// Reads files: for the control plane, at start and at reload.
 pub fn origin_client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, OriginTlsError> {
     let roots = match ca {
         Some(path) => anchors_in(path)?,
@@ -53,17 +60,23 @@ pub fn origin_client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, Orig
     Ok(Arc::new(config))
 }
 
+/// The same for one worker and one origin, with sessions of its own: those of the copies that `Clone` makes are
+/// behind one lock, and workers share none.
+pub(crate) fn with_own_sessions(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut own = config.clone();
+    own.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    Arc::new(own)
+}
+
 fn anchors_in(path: &Path) -> Result<RootCertStore, OriginTlsError> {
-    let no_anchor = || OriginTlsError::NoAnchor { path: path.into() };
-    let pem =
-        std::fs::read(path).map_err(|source| OriginTlsError::Unreadable { path: path.into(), source })?;
-    let anchors: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&pem).collect();
+    let unreadable = |source| OriginTlsError::Unreadable { path: path.into(), source };
     let mut roots = RootCertStore::empty();
-    for anchor in anchors.map_err(|_| no_anchor())? {
+    for anchor in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
         // The operator named this file: what is wrong in it is an error, not something to pass over.
-        roots.add(anchor).map_err(|_| no_anchor())?;
+        let added = roots.add(anchor.map_err(unreadable)?);
+        added.map_err(|source| OriginTlsError::BadAnchor { path: path.into(), source })?;
     }
-    if roots.is_empty() { Err(no_anchor()) } else { Ok(roots) }
+    if roots.is_empty() { Err(OriginTlsError::NoAnchor { path: path.into() }) } else { Ok(roots) }
 }
 
 fn system_anchors() -> Result<RootCertStore, OriginTlsError> {
@@ -71,12 +84,21 @@ fn system_anchors() -> Result<RootCertStore, OriginTlsError> {
     let mut roots = RootCertStore::empty();
     // Systems ship anchors that rustls cannot parse; the others serve.
     roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() { Err(OriginTlsError::NoSystemAnchors(found.errors.pop())) } else { Ok(roots) }
+    if roots.is_empty() {
+        return Err(OriginTlsError::NoSystemAnchors(found.errors.pop()));
+    }
+    for error in &found.errors {
+        tracing::warn!(%error, "some of the system's trust anchors could not be read");
+    }
+    Ok(roots)
 }
 
 fn because(error: &Option<rustls_native_certs::Error>) -> String {
     error.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
 }
+
+/// Of the one name that an origin has; rustls keeps up to eight tickets for a name.
+const SESSIONS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -93,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_anchors_is_an_error() {
+    fn a_file_without_anchors_or_with_a_broken_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let missing = origin_client_config(Some(&path)).unwrap_err();
@@ -101,5 +123,8 @@ mod tests {
         std::fs::write(&path, "nothing").unwrap();
         let empty = origin_client_config(Some(&path)).unwrap_err();
         assert!(matches!(empty, OriginTlsError::NoAnchor { .. }), "{empty}");
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        let broken = origin_client_config(Some(&path)).unwrap_err();
+        assert!(matches!(broken, OriginTlsError::BadAnchor { .. }), "{broken}");
     }
 }
