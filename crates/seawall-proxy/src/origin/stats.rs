@@ -98,3 +98,17 @@ impl OriginCounters {
         self.health.store(state as u8, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use seawall_rules::refusal::OriginFault;
+
+    use super::OriginCounters;
+
+    #[test]
+    fn every_fault_has_its_counter() {
+        let counters = OriginCounters::default();
+        OriginFault::ALL.iter().for_each(|fault| counters.failed(*fault));
+        assert!(OriginFault::ALL.iter().all(|fault| counters.failures(*fault) == 1));
+    }
+}
