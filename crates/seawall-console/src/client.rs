@@ -1,7 +1,6 @@
 //! The command line's side of the admin API.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -12,7 +11,7 @@ mod listener;
 
 use crate::control::{Intermediary, LimitTable, OriginView, Reloaded, RuleChange, RuleView, Status};
 use crate::problem::Problem;
-use crate::token::{Token, TokenError};
+use crate::token::Token;
 
 /// Asks the admin API of a running process; blocks until it answers.
 #[derive(Debug)]
@@ -26,12 +25,6 @@ pub struct Client {
 /// Why a process did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is no usable token.
-    #[error("{source}{hint}", hint = token_hint(source))]
-    Token {
-        /// Why.
-        source: TokenError,
-    },
     /// Nobody listens.
     #[error("no Seawall answers at {base}: is it running, and is this its admin address?")]
     NotRunning {
@@ -76,16 +69,7 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client of the process that listens at `admin` and keeps its token in `state`.
-    ///
-    /// # Errors
-    /// If the token cannot be read. Nothing is sent yet.
-    pub fn open(admin: SocketAddr, state: &Path) -> Result<Self, ClientError> {
-        let token = Token::load(state).map_err(|source| ClientError::Token { source })?;
-        Ok(Self::new(admin, token))
-    }
-
-    /// A client with a token that is known already.
+    /// A client of the process that listens at `admin` and takes this token. Nothing is sent yet.
     pub fn new(admin: SocketAddr, token: Token) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -203,7 +187,7 @@ impl Client {
     fn check_listener(&self) -> Result<(), ClientError> {
         match (self.token.owner(), listener::owner(self.admin)) {
             // Root may have bound the socket for it, and could read the token anyway.
-            (Some(owner), Some(user)) if user != owner && user != 0 => {
+            (owner, Some(user)) if user != owner && user != 0 => {
                 Err(ClientError::OtherUser { base: self.base.clone(), user, owner })
             }
             _ => Ok(()),
@@ -229,18 +213,6 @@ impl Client {
 
     fn not_seawall(&self, what: String) -> ClientError {
         ClientError::NotSeawall { base: self.base.clone(), what }
-    }
-}
-
-fn token_hint(error: &TokenError) -> &'static str {
-    match error {
-        TokenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            ": has a process been started with this state folder?"
-        }
-        TokenError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            ": the process belongs to another user; run this as that user, or as root"
-        }
-        _ => "",
     }
 }
 

@@ -85,7 +85,7 @@ fn check_token(fields: &HeaderMap, token: &Token) -> Result<(), Problem> {
         {
             Ok(())
         }
-        _ => unauthorized("this is not the token of this process: read admin-token in its state folder"),
+        _ => unauthorized("this is not the token of this process: read admin.token in its state folder"),
     }
 }
 

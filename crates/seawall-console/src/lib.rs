@@ -17,7 +17,7 @@ pub use self::client::Client;
 pub use self::control::{Control, ControlError};
 pub use self::problem::Problem;
 pub use self::server::{Server, serve};
-pub use self::token::{Token, TokenError};
+pub use self::token::{NotAToken, Token};
 
 /// The description of the admin API (OpenAPI 3.1) as JSON.
 ///

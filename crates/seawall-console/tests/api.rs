@@ -116,7 +116,7 @@ struct Running {
     process: Arc<Process>,
     server: Option<Server>,
     address: SocketAddr,
-    state: tempfile::TempDir,
+    token: Token,
     entered: Mutex<Receiver<()>>,
     release: SyncSender<()>,
 }
@@ -127,10 +127,15 @@ struct Answer {
     content: String,
 }
 
+/// One that no other test has, of the user who runs this.
+fn fresh_token() -> Token {
+    static MADE: AtomicU8 = AtomicU8::new(0);
+    Token::new([MADE.fetch_add(1, Relaxed); 32], rustix::process::geteuid().as_raw())
+}
+
 impl Running {
     fn new() -> Self {
-        let state = tempfile::tempdir().expect("tempdir");
-        let token = Token::load_or_create(state.path()).expect("token");
+        let token = fresh_token();
         let (enter, entered) = sync_channel(8);
         let (release, released) = sync_channel(8);
         let process = Arc::new(Process {
@@ -139,17 +144,17 @@ impl Running {
             gate: (enter, Mutex::new(released)),
         });
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-        let server = serve(listener, Arc::clone(&process) as Arc<dyn Control>, token).expect("serve");
+        let server = serve(listener, Arc::clone(&process) as Arc<dyn Control>, token.clone()).expect("serve");
         let address = server.address();
-        Self { process, server: Some(server), address, state, entered: Mutex::new(entered), release }
+        Self { process, server: Some(server), address, token, entered: Mutex::new(entered), release }
     }
 
     fn token(&self) -> String {
-        std::fs::read_to_string(self.state.path().join("admin-token")).expect("token").trim().to_owned()
+        self.token.text().to_owned()
     }
 
     fn client(&self) -> Client {
-        Client::open(self.address, self.state.path()).expect("client")
+        Client::new(self.address, self.token.clone())
     }
 
     fn connect(&self) -> TcpStream {
@@ -302,7 +307,7 @@ fn no_other_origin_is_ever_allowed() {
 fn only_a_loopback_address_is_served() {
     let process = Running::new();
     let listener = TcpListener::bind("0.0.0.0:0").expect("bind");
-    let token = Token::random().expect("random");
+    let token = fresh_token();
     let error =
         serve(listener, Arc::clone(&process.process) as Arc<dyn Control>, token).expect_err("refused");
     assert!(error.to_string().contains("loopback only"), "{error}");
@@ -428,18 +433,14 @@ fn stopping_lets_a_running_request_end_and_closes_idle_connections() {
 fn the_client_says_what_is_wrong() {
     let running = Running::new();
     let other = Running::new();
-    let stranger = Client::open(running.address, other.state.path()).expect("client");
+    let stranger = Client::new(running.address, other.token.clone());
     let error = stranger.status().expect_err("refused");
     assert!(matches!(error, ClientError::WrongToken { .. }), "{error}");
     assert!(error.to_string().contains("uses another state folder"), "{error}");
 
     let nobody = TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address");
-    let error = Client::open(nobody, running.state.path()).expect("client").status().expect_err("nobody");
+    let error = Client::new(nobody, running.token.clone()).status().expect_err("nobody");
     assert!(matches!(error, ClientError::NotRunning { .. }), "{error}");
-
-    let empty = tempfile::tempdir().expect("tempdir");
-    let error = Client::open(running.address, empty.path()).expect_err("no token");
-    assert!(error.to_string().contains("has a process been started with this state folder?"), "{error}");
 }
 
 #[test]
@@ -457,7 +458,7 @@ fn the_client_tells_another_server_from_seawall() {
             _ = stream.read(&mut [0; 4096]);
             _ = stream.write_all(answer.as_bytes());
         });
-        let error = Client::open(address, running.state.path()).expect("client").status().expect_err("odd");
+        let error = Client::new(address, running.token.clone()).status().expect_err("odd");
         assert!(matches!(error, ClientError::NotSeawall { .. }), "{answer}: {error:?}");
         server.join().expect("thread");
     }

@@ -13,6 +13,7 @@ use seawall_rules::rule::Author;
 use crate::cli::{Format, Rules, Target};
 use crate::load::{default_state, render};
 use crate::output;
+use crate::state::StateFolder;
 
 pub(crate) fn run(command: Rules) -> ExitCode {
     let done = match command {
@@ -28,7 +29,8 @@ pub(crate) fn run(command: Rules) -> ExitCode {
 /// A client of the process that the arguments name.
 pub(crate) fn connect(target: &Target) -> Result<Client, String> {
     let state = target.state.clone().unwrap_or_else(default_state);
-    Client::open(target.admin, &state).map_err(|error| error.to_string())
+    let token = StateFolder::open_to_read(&state).and_then(|folder| folder.admin_token());
+    Ok(Client::new(target.admin, token.map_err(|error| error.to_string())?))
 }
 
 fn list(target: &Target, format: Format) -> Result<ExitCode, String> {

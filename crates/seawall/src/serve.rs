@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_config::config::Config;
+use seawall_console::Server;
 use seawall_console::control::Readiness;
-use seawall_console::{Server, Token};
 use seawall_proxy::listen::handover::{HandedOver, HandoverServer, Takeover, take_over};
 use seawall_proxy::listen::notify::{Notifier, State};
 use seawall_proxy::listen::{InheritedSocket, Stop, activation};
@@ -55,7 +55,7 @@ fn load(source: &ConfigSource) -> Result<Config, ExitCode> {
 async fn serve(source: ConfigSource, config: Config, log: &Log) -> Result<(), EdgeError> {
     let signals = Signals::new()?;
     let state = StateFolder::open(&config.state).map_err(EdgeError::one)?;
-    let token = Token::load_or_create(state.path()).map_err(EdgeError::one)?;
+    let token = state.admin_token().map_err(EdgeError::one)?;
     let notifier = Notifier::from_env().map_err(EdgeError::one)?;
     let (inherited, takeover) = inherit(&state).await?;
     let folder = state.path().to_owned();

@@ -3,7 +3,7 @@
 //! | file | what | mode |
 //! |---|---|---|
 //! | `receipt.key` | 32 random bytes that receipts are sealed with | 0600 |
-//! | `admin.token` | the admin API's token, one line of 43 characters | 0600 |
+//! | `admin.token` | the admin API's token, one line of 64 hexadecimal digits | 0600 |
 //! | `rules.json` | rules made at run time, and what was disabled | 0600 |
 //! | `revisions` | every definition that was ever active, by number | 0600 |
 //! | `lock` | held by the process that writes the last two | 0600 |
@@ -19,21 +19,19 @@ mod record;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use seawall_console::{NotAToken, Token};
 use seawall_rules::receipt::{KEY_BYTES, Sealer};
 
 pub use self::archive::{Archive, ArchiveReport, Definition, Known, Standing};
 pub use self::error::StateError;
 pub use self::record::{EndReason, Kind};
 
-use self::file::Whose;
+use self::file::{Secret, Whose};
 
 const RECEIPT_KEY: &str = "receipt.key";
 const ADMIN_TOKEN: &str = "admin.token";
 const RULES: &str = "rules.json";
 const REVISIONS: &str = "revisions";
-
-/// Characters of the admin token: 32 random bytes in base64url.
-const TOKEN_CHARS: usize = 43;
 
 /// A state folder whose permissions are right.
 #[derive(Clone, Debug)]
@@ -81,32 +79,25 @@ impl StateFolder {
     /// What seals and opens receipts; its key is made at the first start.
     pub fn sealer(&self) -> Result<Sealer, StateError> {
         let path = self.path.join(RECEIPT_KEY);
-        let content = self.secret(&path, || Ok(random::<KEY_BYTES>()?.to_vec()))?;
-        let key = content
+        let secret = self.secret(&path, || Ok(random::<KEY_BYTES>()?.to_vec()))?;
+        let key = secret
+            .content
             .try_into()
             .map_err(|_| StateError::Damaged { path, expected: "it should hold 32 bytes" })?;
         Ok(Sealer::new(key))
     }
 
     /// The admin API's token, made at the first start.
-    pub fn admin_token(&self) -> Result<String, StateError> {
+    pub fn admin_token(&self) -> Result<Token, StateError> {
         let path = self.path.join(ADMIN_TOKEN);
-        let content = self.secret(&path, || {
-            let mut token = base64url(&random::<32>()?);
-            token.push('\n');
-            Ok(token.into_bytes())
+        let secret = self.secret(&path, || {
+            let token = Token::new(random()?, rustix::process::geteuid().as_raw());
+            Ok(format!("{}\n", token.text()).into_bytes())
         })?;
-        let damaged = || StateError::Damaged {
-            path: path.clone(),
-            expected: "it should hold one line of at least 43 letters, digits, `-` and `_`",
-        };
-        let token = String::from_utf8(content).map_err(|_| damaged())?;
-        let token = token.trim_end();
-        let plain = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
-        if token.len() < TOKEN_CHARS || !token.bytes().all(plain) {
-            return Err(damaged());
-        }
-        Ok(token.to_owned())
+        Token::parse(&secret.content, secret.owner).map_err(|NotAToken| StateError::Damaged {
+            path,
+            expected: "it should hold 64 hexadecimal digits",
+        })
     }
 
     /// Takes the lock and opens what it guards. Waits for another process to release it for at most `patience`, and
@@ -127,9 +118,9 @@ impl StateFolder {
         &self,
         path: &Path,
         make: impl FnOnce() -> Result<Vec<u8>, StateError>,
-    ) -> Result<Vec<u8>, StateError> {
-        if let Some(content) = file::read_secret(path, self.whose)? {
-            return Ok(content);
+    ) -> Result<Secret, StateError> {
+        if let Some(secret) = file::read_secret(path, self.whose)? {
+            return Ok(secret);
         }
         if self.whose == Whose::Mine {
             file::create(path, &make()?)?;
@@ -155,7 +146,8 @@ impl StateWriter {
 
     /// The rules made at run time, as [`StateWriter::save_rules`] was given them; `None` before the first.
     pub fn load_rules(&self) -> Result<Option<Vec<u8>>, StateError> {
-        file::read_secret(&self.rules_path(), self.folder.whose)
+        let rules = file::read_secret(&self.rules_path(), self.folder.whose)?;
+        Ok(rules.map(|secret| secret.content))
     }
 
     /// Replaces the rules made at run time. When it returns, they outlive a crash.
@@ -173,20 +165,6 @@ fn random<const N: usize>() -> Result<[u8; N], StateError> {
         ))
     })?;
     Ok(bytes)
-}
-
-/// RFC 4648 §5, without padding.
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let wide =
-            chunk.iter().fold(0_u32, |wide, byte| wide << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(wide >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Files that are whole or absent, whatever happens in the middle of a write; and that others cannot read.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::StateError;
 
@@ -65,13 +68,24 @@ impl Whose {
     }
 }
 
-/// Reads a secret; `None` if there is none.
-pub(super) fn read_secret(path: &Path, whose: Whose) -> Result<Option<Vec<u8>>, StateError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(StateError::io("read", path)(error)),
+/// What only its owner could read.
+pub(super) struct Secret {
+    pub(super) content: Vec<u8>,
+    /// The number of the user whose file it is.
+    pub(super) owner: u32,
+}
+
+/// Reads a secret; `None` if there is none. What is checked is the very file that is read.
+pub(super) fn read_secret(path: &Path, whose: Whose) -> Result<Option<Secret>, StateError> {
+    // Neither through a link, nor for ever at a pipe that nobody writes.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(StateError::NotAFile(path.to_owned())),
+        Err(error) => return Err(StateError::io("read", path)(error.into())),
     };
+    let found = file.metadata().map_err(StateError::io("read", path))?;
     if !found.is_file() {
         return Err(StateError::NotAFile(path.to_owned()));
     }
@@ -79,7 +93,9 @@ pub(super) fn read_secret(path: &Path, whose: Whose) -> Result<Option<Vec<u8>>, 
     if found.mode() & OTHERS_ANY != 0 {
         return Err(StateError::ReadableByOthers(path.to_owned()));
     }
-    fs::read(path).map(Some).map_err(StateError::io("read", path))
+    let mut content = Vec::new();
+    file.read_to_end(&mut content).map_err(StateError::io("read", path))?;
+    Ok(Some(Secret { content, owner: found.uid() }))
 }
 
 /// Makes a file with this content, for this user alone, unless it is there already.
