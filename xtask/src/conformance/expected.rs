@@ -8,10 +8,18 @@ use serde::Deserialize;
 
 use crate::shell;
 
-/// Reasons by suite and case.
+/// Known failures by suite and case.
 #[derive(Default)]
 pub(crate) struct Expected {
-    reasons: BTreeMap<(String, String), String>,
+    failures: BTreeMap<(String, String), Failure>,
+}
+
+/// One known failure.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    /// The suite races with the server here, so that the case passes by chance.
+    pub(crate) sometimes: bool,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +35,8 @@ struct Entry {
     suite: String,
     case: String,
     reason: String,
+    #[serde(default)]
+    sometimes: bool,
 }
 
 impl Expected {
@@ -38,40 +48,40 @@ impl Expected {
 
     fn parse(text: &str) -> Result<Self> {
         let file: File = toml::from_str(text)?;
-        let mut reasons = BTreeMap::new();
-        for Entry { suite, case, reason } in file.expected_failure {
+        let mut failures = BTreeMap::new();
+        for Entry { suite, case, reason, sometimes } in file.expected_failure {
             if reason.trim().is_empty() {
                 bail!("{suite}: `{case}` has no reason");
             }
-            if reasons.insert((suite.clone(), case.clone()), reason).is_some() {
+            if failures.insert((suite.clone(), case.clone()), Failure { reason, sometimes }).is_some() {
                 bail!("{suite}: `{case}` is listed twice");
             }
         }
-        Ok(Self { reasons })
+        Ok(Self { failures })
     }
 
-    /// Why this case is known to fail.
-    pub(crate) fn reason(&self, suite: &str, case: &str) -> Option<&str> {
-        self.reasons.get(&(suite.to_owned(), case.to_owned())).map(String::as_str)
+    /// What is known of this case.
+    pub(crate) fn failure(&self, suite: &str, case: &str) -> Option<&Failure> {
+        self.failures.get(&(suite.to_owned(), case.to_owned()))
     }
 
     /// The cases listed for a suite.
     pub(crate) fn cases<'a>(&'a self, suite: &'a str) -> impl Iterator<Item = &'a str> {
-        self.reasons.keys().filter(move |(this, _)| this == suite).map(|(_, case)| case.as_str())
+        self.failures.keys().filter(move |(this, _)| this == suite).map(|(_, case)| case.as_str())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Expected;
+    use super::{Expected, Failure};
 
     const ENTRY: &str = "[[expected-failure]]\nsuite = 'a'\ncase = 'b'\nreason = 'c'\n";
 
     #[test]
-    fn reasons_are_found_by_suite_and_case() {
+    fn failures_are_found_by_suite_and_case() {
         let expected = Expected::parse(ENTRY).unwrap();
-        assert_eq!(expected.reason("a", "b"), Some("c"));
-        assert_eq!(expected.reason("x", "b"), None);
+        assert_eq!(expected.failure("a", "b"), Some(&Failure { reason: "c".to_owned(), sometimes: false }));
+        assert_eq!(expected.failure("x", "b"), None);
         assert_eq!(expected.cases("a").collect::<Vec<_>>(), ["b"]);
     }
 
