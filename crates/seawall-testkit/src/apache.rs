@@ -12,8 +12,9 @@ use crate::{Dir, Process, Signal, find_program, free_port};
 #[derive(Debug)]
 pub struct Apache {
     address: SocketAddr,
-    dir: Dir,
+    // Before its folder, so that it ends before that goes.
     process: Option<Process>,
+    dir: Dir,
 }
 
 /// What Apache is to serve, and how.

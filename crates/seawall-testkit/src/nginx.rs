@@ -12,8 +12,9 @@ use crate::{Certificate, Dir, Process, Signal, find_program, free_port};
 pub struct Nginx {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
-    dir: Dir,
+    // Before its folder, so that it ends before that goes.
     process: Option<Process>,
+    dir: Dir,
 }
 
 /// What nginx is to serve, and how.

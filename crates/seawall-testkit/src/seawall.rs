@@ -6,15 +6,37 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use crate::{Dir, Process, Signal};
+use crate::{Dir, Process, Signal, free_port};
 
 /// A running `seawall serve`.
 #[derive(Debug)]
 pub struct Seawall {
     listeners: Vec<String>,
     admin: String,
-    dir: Dir,
+    places: Places,
+    // Before its folder, so that it ends before that goes.
     process: Process,
+    dir: Dir,
+}
+
+/// What stands for the kit's own folder and ports in a configuration.
+#[derive(Clone, Debug)]
+struct Places {
+    dir: String,
+    listen: String,
+    admin: String,
+}
+
+impl Places {
+    #[track_caller]
+    fn new(dir: &Dir) -> Self {
+        let address = || format!("127.0.0.1:{}", free_port());
+        Self { dir: dir.path().display().to_string(), listen: address(), admin: address() }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("@DIR@", &self.dir).replace("@LISTEN@", &self.listen).replace("@ADMIN@", &self.admin)
+    }
 }
 
 /// How to start it.
@@ -22,6 +44,7 @@ pub struct Seawall {
 pub struct SeawallBuilder {
     command: Command,
     dir: Dir,
+    places: Places,
     listens: bool,
     keeps_state: bool,
 }
@@ -32,7 +55,8 @@ impl Seawall {
     pub fn builder(binary: impl AsRef<Path>) -> SeawallBuilder {
         let mut command = Command::new(binary.as_ref());
         command.arg("serve");
-        SeawallBuilder { command, dir: Dir::new(), listens: false, keeps_state: false }
+        let dir = Dir::new();
+        SeawallBuilder { command, places: Places::new(&dir), dir, listens: false, keeps_state: false }
     }
 
     /// The first listener without TLS, and the path if any.
@@ -78,10 +102,10 @@ impl Seawall {
         self.process.id()
     }
 
-    /// Writes another configuration and has it loaded (SIGHUP). Does not wait for it.
+    /// Writes another configuration, filled in like the first, and has it loaded (SIGHUP). Does not wait for it.
     #[track_caller]
     pub fn reload(&self, configuration: &str) {
-        self.dir.write("seawall.toml", configuration);
+        self.dir.write("seawall.toml", self.places.fill(configuration));
         self.process.signal(Signal::HUP);
     }
 
@@ -106,17 +130,17 @@ impl SeawallBuilder {
         self.arg("--origin").arg(url.trim_end_matches('/'))
     }
 
-    /// By this configuration, in which `@DIR@` stands for the kit's folder. Its `listen`, `admin` and `state` count.
+    /// By this configuration, in which `@DIR@` stands for the kit's folder, and `@LISTEN@` and `@ADMIN@` for addresses
+    /// with free ports. Its own `listen`, `admin` and `state` count.
     #[track_caller]
     pub fn configuration(mut self, text: &str) -> Self {
-        let path =
-            self.dir.write("seawall.toml", text.replace("@DIR@", &self.dir.path().display().to_string()));
+        let path = self.dir.write("seawall.toml", self.places.fill(text));
         self.listens = true;
         self.keeps_state = true;
         self.arg(path)
     }
 
-    /// Listens there: `--listen ADDRESS`; a free port on 127.0.0.1 when nothing is said.
+    /// Listens there: `--listen ADDRESS`; a free port on 127.0.0.1 when nothing is said, and one for `--admin`.
     pub fn listen(mut self, address: &str) -> Self {
         self.listens = true;
         self.arg("--listen").arg(address)
@@ -144,7 +168,7 @@ impl SeawallBuilder {
     #[track_caller]
     pub fn start(mut self) -> Seawall {
         if !self.listens {
-            self.command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+            self.command.args(["--listen", &self.places.listen, "--admin", &self.places.admin]);
         }
         if !self.keeps_state {
             self.command.arg("--state").arg(self.dir.join("state"));
@@ -153,7 +177,7 @@ impl SeawallBuilder {
         let admin = process.wait_for_line("`admin on URL`", |line| url_after(line, "admin on "));
         process.wait_for_line("`listening on URL`", |line| url_after(line, "listening on "));
         let listeners = process.log().lines().filter_map(|line| url_after(line, "listening on ")).collect();
-        Seawall { listeners, admin, dir: self.dir, process }
+        Seawall { listeners, admin, places: self.places, process, dir: self.dir }
     }
 }
 
