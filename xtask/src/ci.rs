@@ -88,7 +88,9 @@ fn doctest(_: &mut Tally) -> Result<()> {
 
 fn doc(_: &mut Tally) -> Result<()> {
     let mut doc = shell::cargo();
-    doc.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");
+    // With private items: its readers are those who work on it.
+    doc.args(["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "-D warnings");
     shell::run(&mut doc)
 }
 

@@ -12,7 +12,7 @@
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use seawall_testkit::{End, Nginx, Raw, RawReply};
@@ -65,12 +65,14 @@ fn try_vector(edge: &Edge, origin: &Nginx, index: usize, vector: &Vector) -> Res
         reply.end = rest.end;
     }
     drop(raw);
-    let arrived = arrivals(edge, origin, index, before)?;
+    let is_wanted =
+        vector.tier == Tier::Compliant && reply.status().is_some_and(|status| status != 400 && status != 501);
+    let arrived = arrivals(edge, origin, index, before, is_wanted)?;
     Ok(Case::new(vector.name.clone(), fault(vector, &Observed { reply, arrived })))
 }
 
 /// How many requests reached the origin since; a request of our own marks the end.
-fn arrivals(edge: &Edge, origin: &Nginx, index: usize, before: usize) -> Result<usize> {
+fn arrivals(edge: &Edge, origin: &Nginx, index: usize, before: usize, is_wanted: bool) -> Result<usize> {
     let target = format!("/sentinel-{index}");
     let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let reply = Raw::exchange(edge.http1, request, ANSWER_TIME_MAX);
@@ -80,10 +82,19 @@ fn arrivals(edge: &Edge, origin: &Nginx, index: usize, before: usize) -> Result<
     let mut count = before + 1;
     loop {
         let lines = origin.access_log().wait_for(count);
-        if let Some(at) = lines.iter().position(|line| line.target == target) {
-            return Ok(at - before);
+        if lines.iter().any(|line| line.target == target) {
+            break;
         }
         count = lines.len() + 1;
+    }
+    // nginx logs a request when it is through with its content, which may be after its response.
+    let deadline = Instant::now() + if is_wanted { LOG_TIME_MAX } else { Duration::ZERO };
+    loop {
+        let arrived = origin.access_log().lines().len() - before - 1;
+        if arrived > 0 || Instant::now() >= deadline {
+            return Ok(arrived);
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
@@ -291,6 +302,8 @@ const CONTENT_BYTES_MAX: usize = 5_000_000;
 
 /// A refusal comes at once; a server that waits for more than was sent is at fault, and found out after this time.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
+
+const LOG_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// And whoever refuses closes at once.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
