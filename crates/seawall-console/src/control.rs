@@ -190,7 +190,7 @@ pub struct Intermediary {
     #[schema(example = "192.0.2.7")]
     pub address: String,
     /// What was seen of it.
-    #[schema(example = "about 40 user agents, X-Forwarded-For on 99 % of 12000 requests")]
+    #[schema(example = "at least 12 user agents and 3 languages, a forwarded field on 100 of 100 requests")]
     pub evidence: String,
     /// What to do.
     #[schema(example = "if it is yours or your CDN's, declare it in trusted-hops")]
@@ -218,8 +218,10 @@ pub struct LimitView {
     /// Unique among rules and limits.
     #[schema(example = "per-client")]
     pub name: String,
+    /// Whether it is applied.
+    pub state: RuleState,
     /// The limit as a sentence.
-    #[schema(example = "50 requests per second for each client, 100 at once")]
+    #[schema(example = "at most 50 requests per second (100 at once) for each client")]
     pub description: String,
     /// Requests beyond it since the process started.
     pub exceeded: u64,

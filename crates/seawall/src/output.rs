@@ -29,6 +29,11 @@ pub fn problem(text: impl Display) {
     let _ = writeln!(io::stderr(), "seawall: {text}");
 }
 
+/// Prints a rendered diagnostic to standard error, set apart from the next.
+pub fn report(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}\n", text.as_ref().trim_end());
+}
+
 /// Prints what went wrong, and gives the status for wrong usage or input.
 pub fn wrong(text: impl Display) -> ExitCode {
     problem(text);

@@ -49,35 +49,48 @@ fn list(target: &Target, format: Format) -> Result<ExitCode, String> {
         print_rule(rule);
     }
     for limit in &limits.limits {
-        output::line(format_args!("{}  limit, exceeded {} times", limit.name, limit.exceeded));
+        let (state, exceeded) = (state(limit.state), times("exceeded", limit.exceeded));
+        output::line(format_args!("{}  limit{state}, {exceeded}", limit.name));
         output::line(format_args!("    {}", limit.description));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_rule(rule: &RuleView) {
-    let state = match rule.state {
+    let (state, matched) = (state(rule.state), times("matched", rule.matches));
+    output::line(format_args!("{}  rule{state}, {matched}", rule.name));
+    output::line(format_args!("    {}", rule.description));
+}
+
+const fn state(state: RuleState) -> &'static str {
+    match state {
         RuleState::Enabled => "",
         RuleState::Disabled => ", disabled",
         RuleState::Expired => ", expired",
         RuleState::Retired => ", retired",
-    };
-    output::line(format_args!("{}  rule{state}, matched {} times", rule.name, rule.matches));
-    output::line(format_args!("    {}", rule.description));
+    }
+}
+
+fn times(done: &str, count: u64) -> String {
+    match count {
+        0 => format!("never {done}"),
+        1 => format!("{done} once"),
+        _ => format!("{done} {count} times"),
+    }
 }
 
 fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
     let (name, text) = read(file)?;
     let outcome = load_rules(&name, &text, &Author::Operator);
     for warning in &outcome.warnings {
-        output::problem(render(warning).trim_end());
+        output::report(render(warning));
     }
     let rules = match outcome.result {
         Ok(rules) if rules.is_empty() => return Err(format!("{name} holds no `[[rule]]`")),
         Ok(rules) => rules,
         Err(errors) => {
             for error in &errors {
-                output::problem(render(error).trim_end());
+                output::report(render(error));
             }
             return Ok(ExitCode::from(output::WRONG));
         }

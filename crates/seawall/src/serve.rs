@@ -1,5 +1,6 @@
 //! `seawall serve`: starts the edge and looks after it until it is told to end.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,11 +43,11 @@ pub(crate) fn run(args: Serve) -> ExitCode {
 fn load(source: &ConfigSource) -> Result<Config, ExitCode> {
     let outcome = source.load().map_err(output::wrong)?;
     for warning in &outcome.warnings {
-        output::problem(render(warning).trim_end());
+        output::report(render(warning));
     }
     outcome.result.map_err(|errors| {
         for error in &errors {
-            output::problem(render(error).trim_end());
+            output::report(render(error));
         }
         ExitCode::from(output::WRONG)
     })
@@ -66,10 +67,13 @@ async fn serve(source: ConfigSource, config: Config, log: &Log) -> Result<(), Ed
     let admin = edge.admin_socket().map_err(EdgeError::one)?;
     let api = seawall_console::serve(admin, Arc::clone(&edge) as Arc<_>, token).map_err(EdgeError::one)?;
     edge.set_readiness(Readiness::Ready);
-    announce(&edge, &api);
+    announce(&edge, &api, &folder);
     if let Some(takeover) = takeover {
-        if let Err(error) = takeover.ready().await {
-            tracing::warn!(%error, "the process before this one did not say that it has stopped");
+        match takeover.ready().await {
+            Ok(_) => output::line("took over from the process that served with this state folder"),
+            Err(error) => {
+                tracing::warn!(%error, "the process before this one did not say that it has stopped");
+            }
         }
         tell(notifier.as_ref(), State::MainProcess);
     }
@@ -85,12 +89,13 @@ async fn inherit(state: &StateFolder) -> Result<(Vec<InheritedSocket>, Option<Ta
     }
 }
 
-fn announce(edge: &Edge, api: &Server) {
+fn announce(edge: &Edge, api: &Server, folder: &Path) {
     for (listen, local) in edge.addresses() {
         let scheme = if listen.tls { "https" } else { "http" };
         output::line(format_args!("listening on {scheme}://{local}"));
     }
     output::line(format_args!("admin on http://{}", api.address()));
+    output::line(format_args!("state in {}", folder.display()));
 }
 
 fn tell(notifier: Option<&Notifier>, state: State<'_>) {

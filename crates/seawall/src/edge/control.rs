@@ -226,14 +226,9 @@ pub(super) fn counts(entry: &Entry, totals: &Totals) -> Counts {
 }
 
 fn rule_view(entry: &Entry, totals: &Totals) -> RuleView {
-    let state = match (entry.enabled, entry.in_force) {
-        (false, _) => RuleState::Disabled,
-        (true, false) => RuleState::Expired,
-        (true, true) => RuleState::Enabled,
-    };
     RuleView {
         name: entry.name().to_owned(),
-        state,
+        state: state_of(entry),
         revision: entry.revision,
         description: entry.describe(),
         matches: counts(entry, totals).matched,
@@ -245,10 +240,19 @@ fn limit_view(entry: &Entry, totals: &Totals) -> Option<LimitView> {
     let Defined::Limit(_) = entry.definition else { return None };
     Some(LimitView {
         name: entry.name().to_owned(),
+        state: state_of(entry),
         description: entry.describe(),
         exceeded: counts(entry, totals).exceeded,
         definition: definition_of(entry),
     })
+}
+
+const fn state_of(entry: &Entry) -> RuleState {
+    match (entry.enabled, entry.in_force) {
+        (false, _) => RuleState::Disabled,
+        (true, false) => RuleState::Expired,
+        (true, true) => RuleState::Enabled,
+    }
 }
 
 fn definition_of(entry: &Entry) -> Value {
