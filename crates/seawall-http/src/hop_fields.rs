@@ -30,9 +30,30 @@ pub struct Stripped {
     pub protected: u32,
 }
 
-/// Removes the hop-by-hop fields of a request.
+/// Removes the hop-by-hop fields of a request, and those that an origin may take for a field that they are not.
 pub fn strip_request(headers: &mut HeaderMap) -> Stripped {
+    strip_doubles(headers);
     strip(headers, &[HeaderName::from_static("proxy-authorization")])
+}
+
+/// CGI, and WSGI and PHP after it, write `-` as `_` (RFC 3875 §4.1.18): to an application there, `X_Forwarded_For` is
+/// `X-Forwarded-For`, and `Content_Length` is `Content-Length`. So a name with an underscore goes if, with hyphens, it
+/// is one of framing, routing, credentials or of who the client is; nginx drops every such name by default.
+fn strip_doubles(headers: &mut HeaderMap) {
+    let is_double = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.contains('_') && {
+            let hyphened = name.replace('_', "-");
+            is_protected(&hyphened)
+                || hyphened == "transfer-encoding"
+                || HOP_BY_HOP.contains(&hyphened.as_str())
+                || forwarding::is_claim(&hyphened)
+        }
+    };
+    let doubles: Vec<HeaderName> = headers.keys().filter(is_double).cloned().collect();
+    for name in doubles {
+        headers.remove(name);
+    }
 }
 
 /// Removes the hop-by-hop fields of a response.
@@ -189,6 +210,20 @@ mod tests {
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    #[test]
+    fn names_that_cgi_would_confuse_are_removed() {
+        let mut request = headers(&[
+            ("content_length", "5"),
+            ("transfer_encoding", "chunked"),
+            ("x_forwarded_for", "192.0.2.1"),
+            ("x-real_ip", "192.0.2.1"),
+            ("x_custom", "1"),
+            ("x-custom", "1"),
+        ]);
+        strip_request(&mut request);
+        assert_eq!(names(&request), ["x-custom", "x_custom"]);
     }
 
     #[test]

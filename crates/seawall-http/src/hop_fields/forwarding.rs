@@ -225,12 +225,15 @@ fn has_usable_proto(headers: &HeaderMap) -> bool {
 }
 
 fn remove_claims(headers: &mut HeaderMap) {
-    let is_claim =
-        |name: &&HeaderName| name.as_str().starts_with("x-forwarded") || CLAIMS.contains(&name.as_str());
-    let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
+    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
     for name in claims {
         headers.remove(name);
     }
+}
+
+/// Whether a field of that name says who the client is; `name` is lower-case.
+pub(super) fn is_claim(name: &str) -> bool {
+    name.starts_with("x-forwarded") || CLAIMS.contains(&name)
 }
 
 /// Fields that say who the client is, or that it came by TLS, as CDNs, load balancers and frameworks know them.
