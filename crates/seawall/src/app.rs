@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use clap_mangen::Man;
 
 use crate::cli::{Cli, Command, Format, Why};
 use crate::load::default_state;
@@ -19,7 +20,9 @@ pub fn run(command: Command) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Reload(target) => status::reload(&target),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut script);
+            output::line(String::from_utf8_lossy(&script).trim_end());
             ExitCode::SUCCESS
         }
         Command::Man => match man() {
@@ -45,17 +48,35 @@ fn why(args: &Why) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The man page: every command in one page, as `git`'s users would look for it.
+/// The man page: every command in one page, with a section of its own.
 fn man() -> std::io::Result<String> {
     let mut page = Vec::new();
-    let command = Cli::command();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    let mut command = Cli::command();
+    command.build();
+    let man = Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
     for sub in command.get_subcommands() {
-        let name: &'static str = Box::leak(format!("seawall {}", sub.get_name()).into_boxed_str());
-        let man = clap_mangen::Man::new(sub.clone().name(name));
-        man.render_synopsis_section(&mut page)?;
-        man.render_description_section(&mut page)?;
-        man.render_options_section(&mut page)?;
+        man_section("seawall", sub, &mut page)?;
     }
+    man.render_version_section(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// One command, and those below it.
+fn man_section(parent: &str, command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    let name = format!("{parent} {}", command.get_name());
+    let mut roff = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_synopsis_section(&mut roff)?;
+    man.render_description_section(&mut roff)?;
+    man.render_options_section(&mut roff)?;
+    let roff = String::from_utf8_lossy(&roff)
+        .replace(".SH SYNOPSIS", &format!(".SH \"{}\"", name.to_uppercase()))
+        .replace(".SH DESCRIPTION", ".PP")
+        .replace(".SH OPTIONS", ".PP");
+    page.extend_from_slice(roff.as_bytes());
+    command.get_subcommands().try_for_each(|sub| man_section(&name, sub, page))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// A caching edge that sees request storms coming, stops them where it is cheapest, and tells whoever it refused why.
+/// An edge in front of a web site: applies rules and limits fairly, and tells whoever it refused why.
 #[derive(Debug, Parser)]
 #[command(name = "seawall", version, disable_help_subcommand = true, arg_required_else_help = true)]
 pub struct Cli {
@@ -52,7 +52,7 @@ Examples:
 #[command(group = clap::ArgGroup::new("source").required(true).args(["config", "origin", "files"]))]
 pub struct Serve {
     /// The configuration file
-    #[arg(value_name = "CONFIG", env = "SEAWALL_CONFIG")]
+    #[arg(value_name = "CONFIG", env = "SEAWALL_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Proxy every host to this origin, without a configuration file
     #[arg(long, value_name = "URL")]
@@ -66,7 +66,8 @@ pub struct Serve {
     /// The admin API's address, on loopback
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
-    /// The state folder: keys, rules made at run time
+    /// The state folder, for keys and for rules made at run time: /var/lib/seawall by default, without CONFIG and as
+    /// another user than root ~/.local/state/seawall
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Speak TLS with a certificate made at start, for a trial; needs --origin or --files

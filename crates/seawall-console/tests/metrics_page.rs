@@ -1,0 +1,125 @@
+//! The page of the metrics says what the metrics say of themselves.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use seawall_console::metrics::{Mode, Named, Origin, Process, Snapshot};
+use seawall_rules::refusal::{Bound, OriginFault};
+
+/// `UPDATE_DOCS=1 cargo test -p seawall-console --test metrics_page` writes it.
+#[test]
+fn the_reference_page_is_the_exposition() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/metrics.md");
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == page, "{} is not what the metrics say", path.display());
+}
+
+/// One of everything, so that every family has a sample.
+fn snapshot() -> Snapshot {
+    let named = Named { name: OPEN.to_owned(), mode: Mode::Enforce, count: 0 };
+    let observed = Named { mode: Mode::Observe, ..named.clone() };
+    Snapshot {
+        version: OPEN.to_owned(),
+        rule_matches: vec![named.clone(), observed.clone()],
+        limit_exceeded: vec![named, observed],
+        bounds_hit: Bound::ALL.iter().map(|bound| (bound.name(), 0)).collect(),
+        origin_faults: OriginFault::ALL.iter().map(|fault| (fault.proxy_status(), 0)).collect(),
+        origins: vec![Origin {
+            name: OPEN.to_owned(),
+            answered: 0,
+            failed: 0,
+            available: true,
+            connections_open: 0,
+            queued: 0,
+        }],
+        process: Process {
+            cpu_seconds: Some(0.0),
+            resident_bytes: Some(0),
+            virtual_bytes: Some(0),
+            open_fds: Some(0),
+            max_fds: Some(0),
+            threads: Some(0),
+            started: Some(0.0),
+        },
+        ..Snapshot::default()
+    }
+}
+
+fn page() -> String {
+    let text = snapshot().to_text().unwrap();
+    let mut page = HEAD.to_owned();
+    let (mut help, mut kind) = ("", "");
+    let mut rows: Vec<(String, &str, &str, BTreeMap<String, Vec<String>>)> = Vec::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').unwrap().1;
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            kind = rest.split_once(' ').unwrap().1;
+        } else if !line.starts_with('#') {
+            let (name, labels) = series(line, kind);
+            if rows.last().is_none_or(|(last, ..)| *last != name) {
+                rows.push((name, kind, help, BTreeMap::new()));
+            }
+            let known = &mut rows.last_mut().unwrap().3;
+            for (label, value) in labels {
+                let values = known.entry(label).or_default();
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
+    }
+    assert!(rows.len() > 30);
+    for (name, kind, help, labels) in rows {
+        let labels: Vec<String> = labels.iter().map(|(label, values)| described(label, values)).collect();
+        writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join("; ")).unwrap();
+    }
+    page
+}
+
+/// The series' name, a histogram's without the suffix, and its labels.
+fn series(line: &str, kind: &str) -> (String, Vec<(String, String)>) {
+    let (series, _) = line.rsplit_once(' ').unwrap();
+    let (name, inside) = series.split_once('{').unwrap_or((series, "}"));
+    let suffixes = ["_bucket", "_count", "_sum"];
+    let suffix = suffixes.iter().find(|suffix| kind == "histogram" && name.ends_with(*suffix));
+    let name = name.strip_suffix(suffix.unwrap_or(&"")).unwrap();
+    let labels = inside.trim_end_matches('}').split_terminator("\",").map(|label| {
+        let (label, value) = label.split_once("=\"").unwrap();
+        (label.to_owned(), value.trim_end_matches('"').to_owned())
+    });
+    (name.to_owned(), labels.filter(|(label, _)| label != "le").collect())
+}
+
+fn described(label: &str, values: &[String]) -> String {
+    if values.iter().any(|value| value == OPEN) {
+        return format!("`{label}`");
+    }
+    let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+    format!("`{label}`: {}", values.join(" "))
+}
+
+/// A value that the operator chose.
+const OPEN: &str = "(any)";
+
+const HEAD: &str = "\
+# Metrics
+
+<!-- Printed by crates/seawall-console/tests/metrics_page.rs: UPDATE_DOCS=1 cargo test -p seawall-console --test metrics_page. -->
+
+`GET /metrics` at the admin address, in the OpenMetrics text format 1.0.0, which Prometheus and its relatives read.
+It needs no token, and answers to loopback alone.
+
+Label values come from closed sets, but for names that the operator gave: rules, limits, origins.
+Of these, the first 1,000 of a kind are shown, and the rest is summed under `(other)`.
+No metric names a client, a path or a user agent.
+A histogram has the series `_bucket`, `_count` and `_sum`.
+
+| series | type | labels | meaning |
+|---|---|---|---|
+";
