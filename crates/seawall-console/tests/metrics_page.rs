@@ -51,21 +51,21 @@ fn snapshot() -> Snapshot {
 }
 
 fn page() -> String {
-    let text = snapshot().to_text().unwrap();
+    let text = snapshot().to_text().expect("the format");
     let mut page = HEAD.to_owned();
     let (mut help, mut kind) = ("", "");
     let mut rows: Vec<(String, &str, &str, BTreeMap<String, Vec<String>>)> = Vec::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
-            help = rest.split_once(' ').unwrap().1;
+            help = rest.split_once(' ').expect("the format").1;
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-            kind = rest.split_once(' ').unwrap().1;
+            kind = rest.split_once(' ').expect("the format").1;
         } else if !line.starts_with('#') {
             let (name, labels) = series(line, kind);
             if rows.last().is_none_or(|(last, ..)| *last != name) {
                 rows.push((name, kind, help, BTreeMap::new()));
             }
-            let known = &mut rows.last_mut().unwrap().3;
+            let known = &mut rows.last_mut().expect("the format").3;
             for (label, value) in labels {
                 let values = known.entry(label).or_default();
                 if !values.contains(&value) {
@@ -77,20 +77,20 @@ fn page() -> String {
     assert!(rows.len() > 30);
     for (name, kind, help, labels) in rows {
         let labels: Vec<String> = labels.iter().map(|(label, values)| described(label, values)).collect();
-        writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join("; ")).unwrap();
+        writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join("; ")).expect("the format");
     }
     page
 }
 
 /// The series' name, a histogram's without the suffix, and its labels.
 fn series(line: &str, kind: &str) -> (String, Vec<(String, String)>) {
-    let (series, _) = line.rsplit_once(' ').unwrap();
+    let (series, _) = line.rsplit_once(' ').expect("the format");
     let (name, inside) = series.split_once('{').unwrap_or((series, "}"));
     let suffixes = ["_bucket", "_count", "_sum"];
     let suffix = suffixes.iter().find(|suffix| kind == "histogram" && name.ends_with(*suffix));
-    let name = name.strip_suffix(suffix.unwrap_or(&"")).unwrap();
+    let name = name.strip_suffix(suffix.unwrap_or(&"")).expect("the format");
     let labels = inside.trim_end_matches('}').split_terminator("\",").map(|label| {
-        let (label, value) = label.split_once("=\"").unwrap();
+        let (label, value) = label.split_once("=\"").expect("the format");
         (label.to_owned(), value.trim_end_matches('"').to_owned())
     });
     (name.to_owned(), labels.filter(|(label, _)| label != "le").collect())

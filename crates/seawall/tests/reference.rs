@@ -25,7 +25,8 @@ fn section(command: &mut Command, page: &mut String) {
     let name = command.get_bin_name().unwrap_or("seawall").to_owned();
     let help = command.render_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    write!(page, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end()).unwrap();
+    write!(page, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end())
+        .expect("a string takes any text");
     for sub in command.get_subcommands_mut() {
         section(sub, page);
     }
