@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
+use seawall_rules::refusal::CauseKind;
+use seawall_rules::rule::Mode;
 
 mod encode;
 mod labels;
@@ -19,7 +21,7 @@ mod process;
 mod tests;
 
 use self::encode::Encoder;
-pub use self::labels::{Cause, Class, Direction, Label, Mode, Outcome, Peer, Protocol, ReloadOutcome};
+pub use self::labels::{Class, Direction, Label, Outcome, Peer, Protocol, ReloadOutcome};
 pub use self::process::Process;
 
 /// Everything that is counted, at one moment.
@@ -38,7 +40,7 @@ pub struct Snapshot {
     /// Final responses sent to clients, by class of status.
     pub responses: Counts<Class>,
     /// Requests refused, by cause.
-    pub refusals: Counts<Cause>,
+    pub refusals: Counts<CauseKind>,
     /// Requests that matched a rule, by its name and mode; in the order of the rules.
     pub rule_matches: Vec<Named>,
     /// Requests beyond a limit, by its name and mode; in the order of the limits.

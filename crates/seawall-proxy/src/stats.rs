@@ -1,57 +1,9 @@
 //! Counters of one worker: written by its thread alone, read by the control plane at any time.
 
 use seawall_http::Protocol;
-use seawall_rules::refusal::{Bound, Cause, OriginFault};
+use seawall_rules::refusal::{Bound, Cause, CauseKind, OriginFault};
 
 use crate::counter::Counter;
-
-/// What refused, as a metric's label: a closed set.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RefusalKind {
-    /// A rule.
-    Rule = 0,
-    /// A limit.
-    Limit = 1,
-    /// A bound.
-    Bound = 2,
-    /// The request was not valid HTTP.
-    Malformed = 3,
-    /// No site had its host.
-    NoSite = 4,
-    /// The origin failed.
-    Origin = 5,
-}
-
-impl RefusalKind {
-    /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Rule, Self::Limit, Self::Bound, Self::Malformed, Self::NoSite, Self::Origin];
-
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rule => "rule",
-            Self::Limit => "limit",
-            Self::Bound => "bound",
-            Self::Malformed => "malformed",
-            Self::NoSite => "no-site",
-            Self::Origin => "origin",
-        }
-    }
-}
-
-impl From<&Cause<'_>> for RefusalKind {
-    fn from(cause: &Cause<'_>) -> Self {
-        match cause {
-            Cause::Rule { .. } => Self::Rule,
-            Cause::Limit { .. } => Self::Limit,
-            Cause::Bound(_) => Self::Bound,
-            Cause::Malformed => Self::Malformed,
-            Cause::NoSite => Self::NoSite,
-            Cause::Origin(_) => Self::Origin,
-        }
-    }
-}
 
 /// Counters of one worker.
 #[derive(Debug, Default)]
@@ -64,8 +16,8 @@ pub struct WorkerStats {
     pub exchanges_open: Counter,
     /// Responses by status class, 1xx to 5xx.
     pub responses: [Counter; 5],
-    /// Refusals by [`RefusalKind`].
-    pub refusals: [Counter; RefusalKind::ALL.len()],
+    /// Refusals by [`CauseKind`].
+    pub refusals: [Counter; CauseKind::ALL.len()],
     /// Bounds hit, by [`Bound`].
     pub bounds: [Counter; Bound::ALL.len()],
     /// Exchanges that an origin's failure ended, by [`OriginFault`].
@@ -152,7 +104,7 @@ impl WorkerStats {
 
     /// Counts a refusal by its cause.
     pub fn refusal(&self, cause: &Cause<'_>) {
-        self.refusals[RefusalKind::from(cause) as usize].add(1);
+        self.refusals[cause.kind() as usize].add(1);
         match cause {
             Cause::Bound(bound) => self.bound(*bound),
             Cause::Origin(fault) => self.origin_faults[*fault as usize].add(1),

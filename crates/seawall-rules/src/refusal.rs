@@ -50,6 +50,23 @@ pub enum Cause<'a> {
     Origin(OriginFault),
 }
 
+/// The kinds of [`Cause`]: a closed set, for arrays of counters and a metric's label.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+pub enum CauseKind {
+    /// `rule`
+    Rule,
+    /// `limit`
+    Limit,
+    /// `bound`
+    Bound,
+    /// `malformed`
+    Malformed,
+    /// `no-site`
+    NoSite,
+    /// `origin`
+    Origin,
+}
+
 /// A bound on time, size or number; the configuration's key, the metric's label and the receipt say the same name.
 ///
 /// A receipt carries the number, so it never changes.
@@ -157,15 +174,15 @@ impl Refusal<'static> {
 // === impl Cause ===
 
 impl Cause<'_> {
-    /// The kind of cause, as a metric's label.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> CauseKind {
         match self {
-            Self::Rule { .. } => "rule",
-            Self::Limit { .. } => "limit",
-            Self::Bound(_) => "bound",
-            Self::Malformed => "malformed",
-            Self::NoSite => "no-site",
-            Self::Origin(_) => "origin",
+            Self::Rule { .. } => CauseKind::Rule,
+            Self::Limit { .. } => CauseKind::Limit,
+            Self::Bound(_) => CauseKind::Bound,
+            Self::Malformed => CauseKind::Malformed,
+            Self::NoSite => CauseKind::NoSite,
+            Self::Origin(_) => CauseKind::Origin,
         }
     }
 
@@ -177,6 +194,26 @@ impl Cause<'_> {
             Self::Malformed => "http_request_error",
             Self::NoSite => "destination_not_found",
             Self::Origin(fault) => fault.proxy_status(),
+        }
+    }
+}
+
+// === impl CauseKind ===
+
+impl CauseKind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; 6] =
+        [Self::Rule, Self::Limit, Self::Bound, Self::Malformed, Self::NoSite, Self::Origin];
+
+    /// The metric's label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Limit => "limit",
+            Self::Bound => "bound",
+            Self::Malformed => "malformed",
+            Self::NoSite => "no-site",
+            Self::Origin => "origin",
         }
     }
 }
@@ -336,7 +373,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_finds_its_own_bound_and_fault() {
+    fn every_number_finds_its_own_kind_bound_and_fault() {
+        for (number, kind) in CauseKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, number);
+        }
         for (number, bound) in Bound::ALL.iter().enumerate() {
             assert_eq!(*bound as usize, number);
         }

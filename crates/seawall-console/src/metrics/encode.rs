@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::labels::{Label, Mode};
+use super::labels::Label;
 use super::{Counts, Counts2, Histogram, NAMES_MAX, Named, Origin};
 
 /// Writes one family after another.
@@ -97,7 +97,7 @@ impl<'a> Encoder<'a> {
         let mut sums = BTreeMap::<(&str, &str), u64>::new();
         for (index, one) in counts.iter().enumerate() {
             let shown = if index < NAMES_MAX { one.name.as_str() } else { OTHER };
-            let mode = Mode::token(one.mode);
+            let mode = one.mode.token();
             *sums.entry((shown, mode)).or_default() += one.count;
         }
         sums.into_iter().try_for_each(|((name, mode), value)| {

@@ -1,4 +1,7 @@
-//! The closed sets of label values.
+//! The closed sets of label values: those of this page, and those that the rules have already.
+
+use seawall_rules::refusal::CauseKind;
+use seawall_rules::rule::Mode;
 
 /// One value of a closed set.
 pub trait Label: Copy + 'static {
@@ -65,22 +68,6 @@ labels! {
         ServerError = "5xx",
     }
 
-    /// What refused a request.
-    Cause {
-        Rule = "rule",
-        Limit = "limit",
-        Bound = "bound",
-        Malformed = "malformed",
-        NoSite = "no-site",
-        Origin = "origin",
-    }
-
-    /// Whether a rule or limit acts.
-    Mode {
-        Observe = "observe",
-        Enforce = "enforce",
-    }
-
     /// The other side.
     Peer {
         Client = "client",
@@ -100,15 +87,29 @@ labels! {
     }
 }
 
-impl Class {
-    /// The class of a status code; what is none counts as a server error.
-    pub const fn of(status: http::StatusCode) -> Self {
-        match status.as_u16() / 100 {
-            1 => Self::Informational,
-            2 => Self::Successful,
-            3 => Self::Redirection,
-            4 => Self::ClientError,
-            _ => Self::ServerError,
+impl Label for CauseKind {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn token(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Label for Mode {
+    const ALL: &'static [Self] = &[Self::Observe, Self::Enforce];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn token(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
         }
     }
 }

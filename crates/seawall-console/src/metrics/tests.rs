@@ -111,8 +111,8 @@ fn busy() -> Snapshot {
     };
     snapshot.origins = vec![origin.clone(), origin];
     snapshot.exchanges.add(Protocol::Http2, Outcome::Refused, 9);
-    snapshot.responses.add(Class::of(http::StatusCode::FORBIDDEN), 9);
-    snapshot.refusals.add(Cause::Rule, 9);
+    snapshot.responses.add(Class::ClientError, 9);
+    snapshot.refusals.add(CauseKind::Rule, 9);
     snapshot.bytes.add(Peer::Origin, Direction::Received, 225_000);
     snapshot
 }
@@ -161,7 +161,7 @@ fn an_idle_process_shows_every_closed_series_at_zero() {
     let series = read(&Snapshot::default().to_text().expect("text"));
     let count = |name: &str| series.keys().filter(|(found, _)| found == name).count();
     assert_eq!(count("seawall_exchanges_total"), Protocol::ALL.len() * Outcome::ALL.len());
-    assert_eq!(count("seawall_refusals_total"), Cause::ALL.len());
+    assert_eq!(count("seawall_refusals_total"), CauseKind::ALL.len());
     assert_eq!(count("seawall_exchange_duration_seconds_bucket"), 1);
 }
 

@@ -3,12 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use seawall_console::metrics::{
-    Cause, Class, Direction, Histogram, Label, Mode as ModeLabel, Named, Origin, Outcome, Peer, Process,
-    Protocol, ReloadOutcome, Snapshot,
+    Class, Direction, Histogram, Label, Named, Origin, Outcome, Peer, Process, Protocol, ReloadOutcome,
+    Snapshot,
 };
-use seawall_proxy::stats::{BUCKETS_MS, Durations, RefusalKind};
-use seawall_rules::refusal::{Bound, OriginFault};
-use seawall_rules::rule::Mode;
+use seawall_proxy::stats::{BUCKETS_MS, Durations};
+use seawall_rules::refusal::{Bound, CauseKind, OriginFault};
 
 use super::control::counts;
 use super::{Changing, Edge};
@@ -52,8 +51,8 @@ fn add_workers(edge: &Edge, snapshot: &mut Snapshot) {
         for (class, count) in Class::ALL.iter().zip(&stats.responses) {
             snapshot.responses.add(*class, count.get());
         }
-        for (kind, count) in RefusalKind::ALL.iter().zip(&stats.refusals) {
-            snapshot.refusals.add(cause(*kind), count.get());
+        for (kind, count) in CauseKind::ALL.iter().zip(&stats.refusals) {
+            snapshot.refusals.add(*kind, count.get());
         }
         for (total, count) in bounds.iter_mut().zip(&stats.bounds) {
             *total += count.get();
@@ -85,17 +84,6 @@ fn add_durations(histogram: &mut Histogram, durations: &Durations) {
     histogram.sum += durations.sum_us() as f64 / 1_000_000.0;
 }
 
-const fn cause(kind: RefusalKind) -> Cause {
-    match kind {
-        RefusalKind::Rule => Cause::Rule,
-        RefusalKind::Limit => Cause::Limit,
-        RefusalKind::Bound => Cause::Bound,
-        RefusalKind::Malformed => Cause::Malformed,
-        RefusalKind::NoSite => Cause::NoSite,
-        RefusalKind::Origin => Cause::Origin,
-    }
-}
-
 /// What happened to connections before HTTP began.
 fn add_connections(changing: &Changing, snapshot: &mut Snapshot) {
     let Some(fleet) = &changing.fleet else { return };
@@ -115,11 +103,7 @@ fn add_rules(edge: &Edge, changing: &mut Changing, snapshot: &mut Snapshot) {
     let totals = edge.totals(changing);
     for entry in &changing.entries {
         let counts = counts(entry, &totals);
-        let mode = match entry.mode() {
-            Mode::Observe => ModeLabel::Observe,
-            Mode::Enforce => ModeLabel::Enforce,
-        };
-        let named = |count| Named { name: entry.name().to_owned(), mode, count };
+        let named = |count| Named { name: entry.name().to_owned(), mode: entry.mode(), count };
         match entry.definition {
             Defined::Rule(_) => {
                 snapshot.rules += u64::from(entry.in_force);
