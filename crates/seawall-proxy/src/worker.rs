@@ -7,14 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use rustix::time::{ClockId, clock_gettime};
 use seawall_http::client::identify;
 use seawall_http::intermediary::{IntermediaryDetector, IntermediaryLimits};
-use seawall_http::{ClientIdentity, Field, Now, UnixTime};
+use seawall_http::{ClientIdentity, Field, Now};
 use seawall_rules::receipt::Stamp;
 use seawall_rules::set::Scratch;
 use slab::Slab;
 
+use crate::clock;
 use crate::date::DateCache;
 use crate::shared::Shared;
 use crate::stats::WorkerStats;
@@ -78,12 +78,7 @@ impl Worker {
 
     /// Reads both clocks.
     pub(crate) fn now(&self) -> Now {
-        let mono = clock_gettime(ClockId::Monotonic);
-        let wall = clock_gettime(ClockId::Realtime);
-        Now {
-            wall: UnixTime(wall.tv_sec as u64 * 1000 + wall.tv_nsec as u64 / 1_000_000),
-            mono: mono.tv_sec as u64 * 1_000_000_000 + mono.tv_nsec as u64,
-        }
+        clock::now()
     }
 
     /// Finds the client, and notices peers that look like a proxy for many.

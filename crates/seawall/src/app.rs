@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap_mangen::Man;
+use seawall_proxy::clock;
 
 use crate::cli::{Cli, Command, Format, Why};
 use crate::load::default_state;
 use crate::state::StateFolder;
-use crate::{check, edge, output, rules, serve, status, why};
+use crate::{check, output, rules, serve, status, why};
 
 /// Runs a command and gives the status to exit with: 0 fine, 1 found something or refused, 2 wrong usage or input.
 pub fn run(command: Command) -> ExitCode {
@@ -38,7 +39,7 @@ pub fn run(command: Command) -> ExitCode {
 fn why(args: &Why) -> ExitCode {
     let state = args.state.clone().unwrap_or_else(default_state);
     let explained = StateFolder::open_to_read(&state).map_err(|error| error.to_string()).and_then(|folder| {
-        why::explain(&args.receipt.join(" "), &folder, edge::now()).map_err(|error| error.to_string())
+        why::explain(&args.receipt.join(" "), &folder, clock::wall()).map_err(|error| error.to_string())
     });
     match (explained, args.format) {
         (Ok(explanation), Format::Text) => output::line(explanation.to_string().trim_end()),

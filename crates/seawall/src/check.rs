@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use seawall_config::config::Config;
 use seawall_config::{Diagnostic, Record};
-use seawall_http::UnixTime;
+use seawall_proxy::clock;
 use seawall_proxy::snapshot::Snapshot;
 use seawall_proxy::tls::Certificates;
 use seawall_rules::set::{Numbered, RuleSet};
@@ -72,7 +72,7 @@ fn print(args: &Check, diagnostics: &[Diagnostic], problems: &[String], wrong: u
 pub(crate) fn verify(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     if config.listen.iter().any(|listen| listen.tls)
-        && let Err(errors) = Certificates::load(&config.sites, UnixTime::from_secs(now_secs()))
+        && let Err(errors) = Certificates::load(&config.sites, clock::wall())
     {
         problems.extend(errors.iter().map(ToString::to_string));
     }
@@ -92,8 +92,4 @@ pub(crate) fn verify(config: &Config) -> Vec<String> {
         }
     }
     problems
-}
-
-pub(crate) fn now_secs() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -21,6 +21,7 @@ use seawall_console::control::Readiness;
 use seawall_http::UnixTime;
 use seawall_proxy::access_log::AccessLog;
 use seawall_proxy::admission::Admission;
+use seawall_proxy::clock;
 use seawall_proxy::intermediaries::Reporter;
 use seawall_proxy::listen::{AcceptPolicy, Bound, InheritedSocket, Stop, bind_with};
 use seawall_proxy::shared::{Shared, SharedParts};
@@ -31,7 +32,6 @@ use seawall_rules::set::RuleSet;
 use seawall_rules::tally::Totals;
 
 use self::fleet::{Fleet, FleetParts};
-use crate::check::now_secs;
 use crate::load::ConfigSource;
 use crate::rulebook::{Configured, Entry, Rulebook, compile_set};
 use crate::state::StateFolder;
@@ -110,7 +110,7 @@ impl Edge {
     /// Everything that is wrong with what the configuration refers to.
     pub fn start(parts: EdgeParts) -> Result<Arc<Self>, EdgeError> {
         let EdgeParts { source, config, state, mut inherited, log_dropped } = parts;
-        let now = now();
+        let now = clock::wall();
         let workers = workers(&config);
         let certificates = load_certificates(&config, None, now)?.map(CertificateStore::new);
         let access_log = open_access_log(&config)?;
@@ -197,7 +197,7 @@ impl Edge {
             EdgeError(errors.iter().map(|error| crate::load::render(error).trim_end().to_owned()).collect())
         })?;
         let mut changing = self.changing();
-        let now = now();
+        let now = clock::wall();
         // First whatever can fail.
         let certificates = load_certificates(&config, changing.certificates.as_ref(), now)?;
         let kept_log = changing.access_log.as_ref().filter(|log| logs_to(log, &config));
@@ -273,7 +273,7 @@ impl Edge {
     /// Does what is to be done every second: expired rules, counters of rule sets that went out of use, certificates.
     /// Gives an error if a worker has died.
     pub fn tick(&self) -> Result<(), EdgeError> {
-        let now = now();
+        let now = clock::wall();
         let mut changing = self.changing();
         self.fold_retired(&mut changing);
         if let Some(rulebook) = &mut changing.rulebook {
@@ -296,7 +296,7 @@ impl Edge {
     pub fn reload_changed_certificates(&self) {
         let store = self.changing().certificates.clone();
         if let Some(store) = store {
-            store.reload_changed(now());
+            store.reload_changed(clock::wall());
         }
     }
 
@@ -319,7 +319,7 @@ impl Edge {
     /// The rulebook; opened again if a new process that was to take over did not.
     fn rulebook<'c>(&self, changing: &'c mut Changing) -> Result<&'c mut Rulebook<RuleSet>, EdgeError> {
         if changing.rulebook.is_none() {
-            let (rulebook, _) = open_rulebook(&self.state, &changing.config, now())?;
+            let (rulebook, _) = open_rulebook(&self.state, &changing.config, clock::wall())?;
             changing.rulebook = Some(rulebook);
         }
         changing.rulebook.as_mut().ok_or_else(|| EdgeError::one("the rulebook is closed"))
@@ -367,11 +367,6 @@ impl Edge {
     fn changing(&self) -> MutexGuard<'_, Changing> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The current time.
-pub(crate) fn now() -> UnixTime {
-    UnixTime::from_secs(now_secs())
 }
 
 fn workers(config: &Config) -> usize {

@@ -6,7 +6,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::clock;
 
 /// A way to the service manager.
 #[derive(Debug)]
@@ -59,18 +59,13 @@ impl Notifier {
         let message = match state {
             State::Ready => "READY=1".to_owned(),
             // `Type=notify-reload` wants the time, to tell this reload's answer from another's.
-            State::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_usec()),
+            State::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={}", clock::mono() / 1000),
             State::Stopping => "STOPPING=1".to_owned(),
             State::MainProcess => format!("MAINPID={}", std::process::id()),
             State::Status(line) => format!("STATUS={}", line.replace('\n', " ")),
         };
         self.socket.send_to_addr(message.as_bytes(), &self.manager).map(drop)
     }
-}
-
-fn monotonic_usec() -> i64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use seawall_config::config::{Site, SiteTls};
 use seawall_http::UnixTime;
 use tracing::{info, warn};
 
+use crate::clock;
 use crate::tls::certificate::{Certificate, CertificateError};
 use crate::tls::self_signed::self_signed;
 
@@ -149,7 +150,7 @@ impl CertificateStore {
                 () = tokio::time::sleep(every) => {}
             }
             let store = Arc::clone(&self);
-            let poll = tokio::task::spawn_blocking(move || store.reload_changed(wall_clock()));
+            let poll = tokio::task::spawn_blocking(move || store.reload_changed(clock::wall()));
             if poll.await.is_err() {
                 warn!("reading changed certificates failed; the old ones stay in use");
             }
@@ -320,11 +321,6 @@ fn warn_of(entry: &Entry) {
     for warning in &entry.certificate.warnings {
         warn!(host = %entry.hosts[0], ?path, %warning, "certificate in use has a fault");
     }
-}
-
-fn wall_clock() -> UnixTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    UnixTime::from_secs(since.as_secs())
 }
 
 #[cfg(test)]

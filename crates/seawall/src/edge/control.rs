@@ -8,6 +8,7 @@ use seawall_console::control::{
     Reloaded, RuleChange, RuleState, RuleView, SiteView, Status,
 };
 use seawall_console::metrics::Snapshot;
+use seawall_proxy::clock;
 use seawall_proxy::intermediaries::Shown;
 use seawall_proxy::origin::HealthState;
 use seawall_rules::definition;
@@ -15,7 +16,7 @@ use seawall_rules::refusal::OriginFault;
 use seawall_rules::tally::{Counts, Subject, Totals};
 use serde_json::Value;
 
-use super::{Changing, Edge, EdgeError, metrics, now};
+use super::{Changing, Edge, EdgeError, metrics};
 use crate::rulebook::{Defined, Entry, RulebookError};
 
 impl Control for Edge {
@@ -39,7 +40,7 @@ impl Control for Edge {
             pid: std::process::id(),
             readiness: self.readiness(),
             started: self.started.as_secs(),
-            uptime_seconds: now().as_secs().saturating_sub(self.started.as_secs()),
+            uptime_seconds: clock::wall().as_secs().saturating_sub(self.started.as_secs()),
             configuration: self.source.path().map(|path| path.display().to_string()),
             state: self.state.path().display().to_string(),
             listeners: listeners.collect(),
@@ -64,16 +65,16 @@ impl Control for Edge {
         let rule = definition::from_json(&definition.to_string())
             .map_err(|error| ControlError::Invalid { problems: vec![error.to_string()] })?;
         let name = rule.name.clone();
-        self.change(|rulebook| rulebook.add(vec![rule], None, now()))?;
+        self.change(|rulebook| rulebook.add(vec![rule], None, clock::wall()))?;
         self.view(&name)
     }
 
     fn change_rule(&self, name: &str, change: RuleChange) -> Result<RuleView, ControlError> {
         let before = self.view(name)?;
         self.change(|rulebook| match change {
-            RuleChange::Enable => rulebook.enable(name, now()),
-            RuleChange::Disable => rulebook.disable(name, now()),
-            RuleChange::Retire => rulebook.retire(name, now()),
+            RuleChange::Enable => rulebook.enable(name, clock::wall()),
+            RuleChange::Disable => rulebook.disable(name, clock::wall()),
+            RuleChange::Retire => rulebook.retire(name, clock::wall()),
         })?;
         match change {
             RuleChange::Retire => Ok(RuleView { state: RuleState::Retired, ..before }),
@@ -118,7 +119,7 @@ impl Control for Edge {
         let limits = changing.entries.iter().filter_map(|entry| limit_view(entry, &totals)).collect();
         let table = &self.shared.limits;
         LimitTable {
-            keys: table.live(monotonic_ns()) as u64,
+            keys: table.live(clock::mono()) as u64,
             keys_max: changing.config.bounds.limit_keys as u64,
             evictions: table.evictions(),
             limits,
@@ -274,9 +275,4 @@ fn site_view(site: &Site) -> SiteView {
         }
     };
     SiteView { hosts: site.hosts.clone(), source }
-}
-
-pub(super) fn monotonic_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

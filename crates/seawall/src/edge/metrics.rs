@@ -6,6 +6,7 @@ use seawall_console::metrics::{
     Class, Direction, Histogram, Label, Named, Origin, Outcome, Peer, Process, Protocol, ReloadOutcome,
     Snapshot,
 };
+use seawall_proxy::clock;
 use seawall_proxy::stats::{BUCKETS_MS, Durations};
 use seawall_rules::refusal::{Bound, CauseKind, OriginFault};
 
@@ -18,7 +19,7 @@ pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
     let mut snapshot = Snapshot {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         workers: edge.shared.workers as u64,
-        limit_keys: edge.shared.limits.live(super::control::monotonic_ns()) as u64,
+        limit_keys: edge.shared.limits.live(clock::mono()) as u64,
         limit_keys_max: changing.config.bounds.limit_keys as u64,
         limit_evictions: edge.shared.limits.evictions(),
         intermediaries_suspected: edge.shared.intermediaries.list().len() as u64,
