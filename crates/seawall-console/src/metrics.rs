@@ -35,7 +35,8 @@ pub struct Snapshot {
     pub exchanges: Counts2<Protocol, Outcome>,
     /// Exchanges in progress.
     pub exchanges_open: u64,
-    /// How long exchanges took, from the first byte of the request to the last of the response.
+    /// How long exchanges took that were not refused, from the end of the request's header section to the end of the
+    /// response.
     pub exchange_seconds: Histogram,
     /// Final responses sent to clients, by class of status.
     pub responses: Counts<Class>,
@@ -161,13 +162,18 @@ impl Snapshot {
         to.gauge("seawall_exchanges_open", "Exchanges in progress", self.exchanges_open)?;
         to.histogram(
             "seawall_exchange_duration",
-            "From the first byte of a request to the last of its response",
+            "Exchanges that were not refused, from the end of the request's header section to the end of the response",
             &self.exchange_seconds,
         )?;
         to.counters("seawall_responses", "Final responses sent to clients", "class", &self.responses)?;
         to.counter("seawall_connections", "Connections accepted from clients", self.connections)?;
         to.gauge("seawall_connections_open", "Connections open to clients", self.connections_open)?;
-        to.bytes("seawall_transferred", "Content and header sections", ["peer", "direction"], &self.bytes)?;
+        to.bytes(
+            "seawall_transferred",
+            "Content; in what is sent to clients over HTTP/1.1, header sections as well",
+            ["peer", "direction"],
+            &self.bytes,
+        )?;
         to.tokens("seawall_bounds_hit", "Times that a bound was hit", "bound", &self.bounds_hit)
     }
 

@@ -50,11 +50,14 @@ fn snapshot() -> Snapshot {
     }
 }
 
+/// Values by the label's name.
+type Labels = BTreeMap<String, Vec<String>>;
+
 fn page() -> String {
     let text = snapshot().to_text().expect("the format");
     let mut page = HEAD.to_owned();
     let (mut help, mut kind) = ("", "");
-    let mut rows: Vec<(String, &str, &str, BTreeMap<String, Vec<String>>)> = Vec::new();
+    let mut rows: Vec<(String, &str, &str, Labels)> = Vec::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             help = rest.split_once(' ').expect("the format").1;
@@ -63,7 +66,7 @@ fn page() -> String {
         } else if !line.starts_with('#') {
             let (name, labels) = series(line, kind);
             if rows.last().is_none_or(|(last, ..)| *last != name) {
-                rows.push((name, kind, help, BTreeMap::new()));
+                rows.push((name, kind, help, Labels::new()));
             }
             let known = &mut rows.last_mut().expect("the format").3;
             for (label, value) in labels {
