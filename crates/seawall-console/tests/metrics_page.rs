@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use seawall_console::metrics::{Mode, Named, Origin, Process, Snapshot};
+use seawall_console::metrics::{Named, Origin, Process, Snapshot};
 use seawall_rules::refusal::{Bound, OriginFault};
+use seawall_rules::rule::Mode;
 
 /// `UPDATE_DOCS=1 cargo test -p seawall-console --test metrics_page` writes it.
 #[test]
