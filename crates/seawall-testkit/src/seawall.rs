@@ -46,6 +46,7 @@ pub struct SeawallBuilder {
     dir: Dir,
     places: Places,
     listens: bool,
+    administers: bool,
     keeps_state: bool,
 }
 
@@ -56,7 +57,14 @@ impl Seawall {
         let mut command = Command::new(binary.as_ref());
         command.arg("serve");
         let dir = Dir::new();
-        SeawallBuilder { command, places: Places::new(&dir), dir, listens: false, keeps_state: false }
+        SeawallBuilder {
+            command,
+            places: Places::new(&dir),
+            dir,
+            listens: false,
+            administers: false,
+            keeps_state: false,
+        }
     }
 
     /// The first listener without TLS, and the path if any.
@@ -136,11 +144,13 @@ impl SeawallBuilder {
     pub fn configuration(mut self, text: &str) -> Self {
         let path = self.dir.write("seawall.toml", self.places.fill(text));
         self.listens = true;
+        self.administers = true;
         self.keeps_state = true;
         self.arg(path)
     }
 
-    /// Listens there: `--listen ADDRESS`; a free port on 127.0.0.1 when nothing is said, and one for `--admin`.
+    /// Listens there: `--listen ADDRESS`; a free port on 127.0.0.1 when nothing is said.
+    /// The admin API gets a free port in any case.
     pub fn listen(mut self, address: &str) -> Self {
         self.listens = true;
         self.arg("--listen").arg(address)
@@ -168,7 +178,10 @@ impl SeawallBuilder {
     #[track_caller]
     pub fn start(mut self) -> Seawall {
         if !self.listens {
-            self.command.args(["--listen", &self.places.listen, "--admin", &self.places.admin]);
+            self.command.args(["--listen", &self.places.listen]);
+        }
+        if !self.administers {
+            self.command.args(["--admin", &self.places.admin]);
         }
         if !self.keeps_state {
             self.command.arg("--state").arg(self.dir.join("state"));
@@ -215,7 +228,7 @@ mod tests {
         assert_eq!(seawall.admin("/metrics"), "http://127.0.0.1:83/metrics");
         let arguments = seawall.process().log();
         assert!(
-            arguments.starts_with("serve --origin http://127.0.0.1:8080 --listen 127.0.0.1:0"),
+            arguments.starts_with("serve --origin http://127.0.0.1:8080 --listen 127.0.0.1:"),
             "{arguments}"
         );
     }
