@@ -303,7 +303,8 @@ const CONTENT_BYTES_MAX: usize = 5_000_000;
 /// A refusal comes at once; a server that waits for more than was sent is at fault, and found out after this time.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 
-const LOG_TIME_MAX: Duration = Duration::from_secs(3);
+/// nginx waits up to 5 s for content that it does not want before it gives up the connection, and logs then.
+const LOG_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// And whoever refuses closes at once.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
