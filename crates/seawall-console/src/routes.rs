@@ -80,12 +80,18 @@ async fn rules(State(api): State<Api>) -> Result<Json<Vec<RuleView>>, Problem> {
 #[utoipa::path(post, path = "/api/v1/rules", tag = "rules",
     request_body(
         content = Object,
-        description = "The rule's definition, as in a `[[rule]]` table; at most 8 MiB",
+        description = "The rule's definition in its JSON form, as `definition` of a listed rule has it; at most 8 MiB",
         example = json!({
+            "v": 1,
             "name": "qqgamehall",
-            "match": { "method": "POST", "path": "/ca/cacert.pem", "user-agent": { "prefix": "QQGameHall" } },
-            "action": "deny",
-            "mode": "enforce"
+            "match": [
+                { "fact": "method", "test": { "exact": "POST" } },
+                { "fact": "path", "test": { "exact": "/ca/cacert.pem" } },
+                { "fact": "user-agent", "test": { "prefix": "QQGameHall" } }
+            ],
+            "action": { "deny": { "status": 403 } },
+            "mode": "enforce",
+            "author": "operator"
         }),
     ),
     responses(
