@@ -58,14 +58,15 @@ pub(crate) fn read_address(value: Value<'_>, problems: &mut Problems) -> Option<
     }
 }
 
-/// Reads an IP address and a port, as `listen`, `admin` and the options of the command line have them.
+/// Reads an IP address and a port, as `listen`, `admin` and the options of the command line have them. Port 0 is
+/// any port that is free.
 ///
 /// # Errors
 ///
 /// What to write instead.
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return if address.port() == 0 { Err(String::from("a port is 1 to 65535")) } else { Ok(address) };
+        return Ok(address);
     }
     if text.starts_with("unix:") || text.starts_with('/') {
         return Err(String::from("this version listens on TCP only"));

@@ -99,10 +99,10 @@ fn reaches(origin: &Origin, listen: SocketAddr) -> bool {
 /// Whether connecting to `ip` and `port` on this machine meets a listener on `listen`.
 fn covers(listen: SocketAddr, ip: IpAddr, port: u16) -> bool {
     let (listen_ip, ip) = (listen.ip().to_canonical(), ip.to_canonical());
-    // A socket on [::] takes IPv4 as well; one on 0.0.0.0 takes IPv4 alone.
-    let any = match listen_ip {
-        IpAddr::V4(any) => any.is_unspecified() && ip.is_ipv4(),
-        IpAddr::V6(any) => any.is_unspecified(),
-    };
-    listen.port() == port && (listen_ip == ip || (any && (ip.is_loopback() || ip.is_unspecified())))
+    // A socket on [::] takes IPv6 alone, as in nginx, and one on 0.0.0.0 IPv4.
+    let any = listen_ip.is_unspecified() && listen_ip.is_ipv4() == ip.is_ipv4();
+    // Port 0 is whichever is free, and so never another's.
+    port != 0
+        && listen.port() == port
+        && (listen_ip == ip || (any && (ip.is_loopback() || ip.is_unspecified())))
 }
