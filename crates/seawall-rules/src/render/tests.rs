@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use seawall_http::{ClientSource, UnixTime};
@@ -18,13 +19,16 @@ fn receipt(refusal: &Refusal<'_>) -> Receipt {
 
 fn whole(refusal: &Refusal<'_>, accept: &[u8], quota: Option<Quota<'_>>, persistence: Persistence) -> String {
     let receipt = receipt(refusal);
-    let answer = Answer { refusal, receipt: &receipt, accept: Some(accept), quota, persistence };
+    written(&Answer { refusal, receipt: &receipt, accept: Some(accept), quota, persistence })
+}
+
+fn written(answer: &Answer<'_>) -> String {
     let (mut buffer, mut out) = (b"what was left from before".to_vec(), Vec::new());
-    let rendered = render(&answer, &mut buffer);
+    let rendered = render(answer, &mut buffer);
     rendered.write_http1(DATE, &mut out);
     assert_eq!(
         out.len(),
-        rendered::head_bytes(refusal.status, persistence)
+        rendered::head_bytes(answer.refusal.status, answer.persistence)
             + rendered.fields().map(|(field, value)| field.as_str().len() + value.len() + 4).sum::<usize>()
             + rendered.body().len()
     );
@@ -197,11 +201,14 @@ fn no_answer_is_longer_than_the_bound() {
     let mut tried = 0;
     let mut longest = 0;
     let mut try_one = |refusal: &Refusal<'_>, quota: Option<Quota<'_>>| {
+        // Sealing is what takes time; a receipt's length is always the same.
+        let receipt = receipt(refusal);
         for (_, accept) in ACCEPTS {
             for persistence in [Persistence::Keep, Persistence::Close] {
-                let answer = whole(refusal, accept, quota, persistence);
+                let accept = Some(accept);
+                let answer = written(&Answer { refusal, receipt: &receipt, accept, quota, persistence });
                 assert!(answer.len() <= ANSWER_BYTES_MAX, "{} bytes:\n{answer}", answer.len());
-                assert!(answer.contains(receipt(refusal).as_str()));
+                assert!(answer.contains(receipt.as_str()));
                 longest = longest.max(answer.len());
                 tried += 1;
             }
@@ -209,8 +216,14 @@ fn no_answer_is_longer_than_the_bound() {
     };
     let most = u64::MAX;
     let worst = Quota { name: &long_name, quota: most, window_secs: most, remaining: most, reset_secs: most };
+    // Of the statuses that differ in their digits alone, one stands for all.
+    let mut kinds = HashSet::new();
     for code in 400..=599 {
         let status = StatusCode::from_u16(code).unwrap();
+        let says = text::what(&Refusal { status, ..denied(&long_name, None) });
+        if !kinds.insert((code / 100, status.canonical_reason(), says)) {
+            continue;
+        }
         for text in &texts {
             for (retry_after, quota, allow) in [
                 (None, None, &methods[..0]),
@@ -231,7 +244,7 @@ fn no_answer_is_longer_than_the_bound() {
     }
     try_one(&Refusal::malformed(), Some(worst));
     try_one(&Refusal::no_site(), Some(worst));
-    assert!(tried > 36_000);
+    assert!(tried > 7_000, "{tried}");
     assert_eq!(longest, ANSWER_BYTES_MAX);
 }
 

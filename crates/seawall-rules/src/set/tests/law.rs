@@ -1,11 +1,13 @@
 //! The law: a set decides as trying its rules one after the other does.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use regex::bytes::Regex;
 
 use super::*;
 use crate::limit::{Gcra, LimitOutcome};
@@ -119,11 +121,18 @@ fn test(fact: &Fact, test: &Test, request: &Request) -> bool {
                 Test::Suffix(text) => value.ends_with(text.as_bytes()),
                 Test::Contains(text) => value.windows(text.len()).any(|part| part == text.as_bytes()),
                 Test::OneOf(values) => values.iter().any(|text| text.as_bytes() == value),
-                Test::Regex(text) => regex::bytes::Regex::new(text).unwrap().is_match(&value),
+                Test::Regex(text) => pattern(text).is_match(&value),
                 Test::Absent | Test::Within(_) | Test::Range { .. } => false,
             }
         }
     }
+}
+
+/// Compiled once: it would take most of the time.
+fn pattern(text: &str) -> &'static Regex {
+    static COMPILED: LazyLock<Vec<Regex>> =
+        LazyLock::new(|| PATTERNS.iter().map(|text| Regex::new(text).unwrap()).collect());
+    &COMPILED[PATTERNS.iter().position(|known| *known == text).unwrap()]
 }
 
 fn text(fact: &Fact, request: &Request) -> Option<Vec<u8>> {
