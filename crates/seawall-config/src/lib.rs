@@ -3,7 +3,7 @@
 //! Pure: text comes in, and whatever the text refers to (rule files) is read through [`Files`], which the caller
 //! passes. A `Config` is plain data, so that every other crate can be built from it without knowing TOML.
 //!
-//! The tables are read by hand instead of by serde, which stops at the first problem: [`load`] reports all of
+//! The tables are read by hand instead of by serde, which stops at the first problem: [`load()`] reports all of
 //! them. Which keys there are, and what they mean, stands in [`manual`] alone.
 
 pub mod config;

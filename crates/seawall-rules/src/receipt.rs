@@ -1,7 +1,7 @@
 //! The receipt: a short sealed code on every refusal that carries its own facts, so that nothing is stored per
 //! request and `seawall why` can still tell the whole reason.
 //!
-//! 120 bits of facts ([`layout`]) are sealed with AES-SIV (RFC 5297) under the installation's 256-bit key
+//! 120 bits of facts (`layout`) are sealed with AES-SIV (RFC 5297) under the installation's 256-bit key
 //! (Aes128Siv: half of it for CMAC, half for CTR). SIV is deterministic and needs no nonce: its 128-bit synthetic
 //! IV is the authenticator as well, so no byte is spent on anything but facts and proof. GCM would add a nonce
 //! that must never repeat across handovers and restored backups; a bare HMAC would leave rule numbers readable.
@@ -56,7 +56,7 @@ pub enum ReceiptError {
     /// Characters are missing, or there are too many.
     #[error("a receipt has {RECEIPT_CHARS} characters without hyphens and spaces, this text has {found}")]
     Length {
-        /// How many there are, at most [`TEXT_BYTES_MAX`].
+        /// How many there are, at most `TEXT_BYTES_MAX`.
         found: usize,
     },
     /// A character that no receipt has.

@@ -1,7 +1,7 @@
 //! The process log: to standard error, never in the way of an exchange, and never flooded.
 //!
 //! Lines go through a bounded queue to a thread of their own. One place in the code writes no more than
-//! [`LINES_PER_SECOND`] lines in a second, however often it is reached. What either bound leaves out is counted.
+//! `LINES_PER_SECOND` lines in a second, however often it is reached. What either bound leaves out is counted.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicU64, Ordering};
