@@ -219,7 +219,7 @@ mod tests {
     fn printed_addresses_are_found() {
         let dir = Dir::new();
         let script = "#!/bin/sh\necho \"$@\"\necho 'listening on http://127.0.0.1:81'\n\
-                      echo 'listening on https://127.0.0.1:82'\necho 'admin on http://127.0.0.1:83' >&2\nexec sleep 60\n";
+                      echo 'listening on https://127.0.0.1:82'\necho 'admin on http://127.0.0.1:83'\nexec sleep 60\n";
         let path = dir.write("seawall", script);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut seawall = Seawall::builder(&path).origin("http://127.0.0.1:8080/").start();
