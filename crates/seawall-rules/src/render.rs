@@ -58,6 +58,8 @@ pub struct Answer<'a> {
 pub enum Persistence {
     /// It stays; nothing is sent.
     Keep,
+    /// It stays, and an HTTP/1.0 client, which asked for that, is told so: `Connection: keep-alive`.
+    KeepHttp10,
     /// `Connection: close`.
     Close,
 }

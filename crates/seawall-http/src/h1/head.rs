@@ -29,7 +29,7 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// The request target.
     pub target: Target<'a>,
-    /// `HTTP/1.1`, also for higher minor versions (RFC 9110 §2.5), or `HTTP/1.0`.
+    /// `HTTP/1.1` or `HTTP/1.0`; there is no other minor version, so one that claims to be is refused with 505.
     pub protocol: Protocol,
     /// Field lines in the order received.
     pub fields: &'a [Field<'a>],
@@ -85,8 +85,8 @@ pub enum HeadError {
     /// Not `method SP request-target SP HTTP-version` (§3).
     #[error("the request line is not a method, a target and a version, separated by single spaces")]
     RequestLine,
-    /// A major version other than 1: 505.
-    #[error("the major version is not 1")]
+    /// A version other than 1.1 and 1.0: 505.
+    #[error("the version is neither 1.1 nor 1.0")]
     Version,
     /// See [`TargetError`].
     #[error(transparent)]
@@ -185,10 +185,15 @@ fn head_error(error: httparse::Error, section: &[u8]) -> HeadError {
     }
 }
 
-/// Whether the request line ends with `HTTP/` digit `.` digit, so that 505 says more than 400.
+/// Whether the request line is a method, a target and `HTTP/` digit `.` digit, so that 505 says more than 400.
 fn names_another_version(section: &[u8]) -> bool {
     let line = section.split(|octet| *octet == b'\r').next().unwrap_or_default();
-    let version = line.rsplit(|octet| *octet == b' ').next().unwrap_or_default();
+    let mut words = line.split(|octet| *octet == b' ');
+    let (Some([_, ..]), Some([_, ..]), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return false;
+    };
     matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
@@ -448,6 +453,18 @@ mod tests {
             error("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
             Some(HeadError::TransferEncoding)
         );
+    }
+
+    #[test]
+    fn version_is_named_only_by_a_whole_request_line() {
+        for (line, expected) in [
+            ("GET / HTTP/2.0", HeadError::Version),
+            ("GET / HTTP/1.2", HeadError::Version),
+            ("GET /  HTTP/1.1", HeadError::RequestLine),
+            ("GET /a b HTTP/2.0", HeadError::RequestLine),
+        ] {
+            assert_eq!(error(&format!("{line}\r\nHost: a\r\n\r\n")), Some(expected), "{line}");
+        }
     }
 
     // RFC 9110 §9.3.8, §10.1.1

@@ -42,7 +42,14 @@ pub enum AnswerField {
 /// Bytes of a `Date` value (RFC 9110 §5.6.7, IMF-fixdate).
 const DATE_BYTES: usize = 29;
 
-const CONNECTION_CLOSE: &[u8] = b"Connection: close\r\n";
+/// The `Connection` line, if there is one.
+const fn connection(persistence: Persistence) -> &'static [u8] {
+    match persistence {
+        Persistence::Keep => b"",
+        Persistence::KeepHttp10 => b"Connection: keep-alive\r\n",
+        Persistence::Close => b"Connection: close\r\n",
+    }
+}
 
 // === impl AnswerField ===
 
@@ -128,20 +135,16 @@ impl<'b> Rendered<'b> {
             out.extend_from_slice(value);
             out.extend_from_slice(b"\r\n");
         }
-        if self.persistence == Persistence::Close {
-            out.extend_from_slice(CONNECTION_CLOSE);
-        }
+        out.extend_from_slice(connection(self.persistence));
         out.extend_from_slice(b"\r\n");
     }
 }
 
 /// Bytes of an HTTP/1.1 head without the answer's own fields.
 pub(super) fn head_bytes(status: StatusCode, persistence: Persistence) -> usize {
-    let close = match persistence {
-        Persistence::Keep => 0,
-        Persistence::Close => CONNECTION_CLOSE.len(),
-    };
-    "HTTP/1.1 000 \r\n".len() + reason(status).len() + "Date: \r\n".len() + DATE_BYTES + close + "\r\n".len()
+    let (status_line, date) =
+        ("HTTP/1.1 000 \r\n".len() + reason(status).len(), "Date: \r\n".len() + DATE_BYTES);
+    status_line + date + connection(persistence).len() + "\r\n".len()
 }
 
 /// May be empty (RFC 9112 §4).
