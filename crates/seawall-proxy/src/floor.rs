@@ -42,9 +42,12 @@ impl Floor {
 
     /// Waits for content. Ready when the client has been waited for longer than its bytes have earned.
     pub(crate) fn poll_wait(&mut self, received_bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let earned = Duration::from_secs(received_bytes / self.rate);
-        self.deadline.set((self.grace + earned).saturating_sub(self.waited + since.elapsed()));
+        if self.since.is_none() {
+            // Once for each wait: a deadline that moves with every look at the clock is never reached.
+            self.since = Some(Instant::now());
+            let earned = Duration::from_secs(received_bytes / self.rate);
+            self.deadline.set((self.grace + earned).saturating_sub(self.waited));
+        }
         self.deadline.poll(cx)
     }
 
