@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use seawall_http::hop_fields::strip_trailers;
 
 use crate::files::FileBody;
 use crate::origin::OriginBody;
@@ -51,7 +52,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed(body) => body.as_mut().poll_frame(cx),
+            Self::Streamed(body) => body.as_mut().poll_frame(cx).map_ok(clean),
         }
     }
 
@@ -67,6 +68,17 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streamed(body) => body.size_hint(),
         }
+    }
+}
+
+/// Takes out of a trailer section what may not stand there (RFC 9110 §6.5.1).
+fn clean(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
     }
 }
 
@@ -89,7 +101,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Origin(body) => Pin::new(body).poll_frame(cx),
+            Self::Origin(body) => Pin::new(body).poll_frame(cx).map_ok(clean),
             Self::File(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
         }
     }

@@ -34,6 +34,11 @@ impl Deadline {
         }
     }
 
+    /// Whether it is set.
+    pub(crate) fn is_set(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// Takes it back.
     pub(crate) fn clear(&mut self) {
         self.at = None;

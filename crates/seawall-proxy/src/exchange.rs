@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use seawall_http::hop_fields::{self, PSEUDONYM, Received};
 use seawall_http::{ClientIdentity, Now, Protocol, Scheme};
@@ -16,6 +16,7 @@ use seawall_rules::refusal::Refusal;
 use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::gate::{QuotaFields, Refused};
+use crate::h1::Interim;
 use crate::origin::{Fault, FetchError, OriginBody, OriginPool};
 use crate::stats::Outcome;
 use crate::view::{Backing, View};
@@ -41,6 +42,8 @@ pub(crate) struct Admitted {
     pub(crate) quota: Option<QuotaFields>,
     /// When it came.
     pub(crate) now: Now,
+    /// Where the origin's interim responses go, if the front can send them.
+    pub(crate) interim: Option<Interim>,
 }
 
 /// What an exchange came to.
@@ -54,9 +57,8 @@ pub(crate) struct Answer {
 }
 
 /// Runs an exchange to its response's header section.
-pub(crate) async fn run(worker: &Rc<Worker>, admitted: Admitted) -> Answer {
-    let _open = OpenExchange::new(worker);
-    if let Some(answer) = answer_max_forwards(&admitted.parts) {
+pub(crate) async fn run(worker: &Rc<Worker>, mut admitted: Admitted) -> Answer {
+    if let Some(answer) = answer_max_forwards(&mut admitted.parts) {
         return answer;
     }
     // The cache's place: plan(facts, stored, policy, now), then serve, or forward and store.
@@ -75,7 +77,7 @@ pub(crate) async fn run(worker: &Rc<Worker>, admitted: Admitted) -> Answer {
 
 /// Asks the origin.
 async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted) -> Answer {
-    let Admitted { view, mut parts, body, client, protocol, scheme, quota, now, .. } = admitted;
+    let Admitted { view, mut parts, body, client, protocol, scheme, quota, now, interim, .. } = admitted;
     if hop_fields::via_count(&parts.headers, PSEUDONYM) >= VIA_MAX {
         return loop_detected();
     }
@@ -94,14 +96,19 @@ async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted)
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
     // RFC 9110 §7.8: HTTP/1.1 alone can change the protocol of a connection.
-    let upgrade = stripped.upgrade.filter(|_| protocol == Protocol::Http11);
+    let upgrade =
+        stripped.upgrade.filter(|wanted| protocol == Protocol::Http11 && !offers_http(wanted.as_bytes()));
     if let Some(upgrade) = &upgrade {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, upgrade.clone());
     }
     parts.version = Version::HTTP_11;
+    let mut request = Request::from_parts(parts, body);
+    if let Some(interim) = interim {
+        interim.watch(&mut request);
+    }
     let asked = worker.now().mono;
-    let fetched = pool.fetch(Request::from_parts(parts, body)).await;
+    let fetched = pool.fetch(request).await;
     worker.stats.origin_time.add_ns(worker.now().mono.saturating_sub(asked));
     match fetched {
         Ok(response) => receive(response, upgrade.is_some(), quota),
@@ -149,11 +156,25 @@ fn failed(
     Answer { response: refused.response(worker), tunnel: None, outcome: Outcome::Failed }
 }
 
-/// RFC 9110 §7.6.2: with `Max-Forwards: 0` an intermediary answers OPTIONS and TRACE itself.
-fn answer_max_forwards(parts: &Parts) -> Option<Answer> {
-    let is_bounded = parts.method == Method::OPTIONS || parts.method == Method::TRACE;
-    let hops = parts.headers.get(header::MAX_FORWARDS).filter(|_| is_bounded)?;
-    if hops.as_bytes() != b"0" {
+/// Whether an `Upgrade` names HTTP itself, or TLS: behind such a tunnel requests would flow that no rule sees
+/// ("h2c smuggling"). HTTP/2 is spoken here by prior knowledge or ALPN alone (RFC 9113 §3.1).
+fn offers_http(upgrade: &[u8]) -> bool {
+    let names = upgrade.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+    names.into_iter().any(|name| {
+        let protocol = name.split(|octet| *octet == b'/').next().unwrap_or_default();
+        [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|refused| protocol.eq_ignore_ascii_case(refused))
+    })
+}
+
+/// RFC 9110 §7.6.2: an intermediary answers OPTIONS and TRACE with `Max-Forwards: 0` itself, and counts a greater
+/// number down.
+fn answer_max_forwards(parts: &mut Parts) -> Option<Answer> {
+    if parts.method != Method::OPTIONS && parts.method != Method::TRACE {
+        return None;
+    }
+    let hops: u64 = parts.headers.get(header::MAX_FORWARDS)?.to_str().ok()?.parse().ok()?;
+    if let Some(fewer) = hops.checked_sub(1) {
+        parts.headers.insert(header::MAX_FORWARDS, HeaderValue::from(fewer));
         return None;
     }
     let mut response = Response::new(ResponseBody::Empty);
@@ -170,33 +191,23 @@ fn loop_detected() -> Answer {
         b"this request has passed too many gateways: one of them forwards to another in a circle\n",
     )));
     *response.status_mut() = StatusCode::LOOP_DETECTED;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    Answer { response, tunnel: None, outcome: Outcome::Answered }
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    // RFC 9209 §2.3.20
+    let status = HeaderValue::from_static("seawall; error=proxy_loop_detected");
+    fields.insert(HeaderName::from_static("proxy-status"), status);
+    Answer { response, tunnel: None, outcome: Outcome::Failed }
 }
 
-/// Counts an exchange as open for as long as it lives.
-struct OpenExchange<'w>(&'w Worker);
-
-impl<'w> OpenExchange<'w> {
-    fn new(worker: &'w Worker) -> Self {
-        worker.stats.exchanges_open.add(1);
-        Self(worker)
-    }
-}
-
-impl Drop for OpenExchange<'_> {
-    fn drop(&mut self) {
-        self.0.stats.exchanges_open.sub(1);
-    }
-}
-
-/// What is to be remembered of an exchange until its end.
+/// What is to be remembered of an exchange until its end. It counts as open for as long as this lives; if this goes
+/// before [`Record::end`], the client has left.
 pub(crate) struct Record {
     worker: Rc<Worker>,
     view: Rc<View>,
     protocol: Protocol,
     began: Now,
-    line: Option<Line>,
+    line: Option<Box<Line>>,
+    has_ended: bool,
 }
 
 /// What the access log needs to know of a request after its parts have gone to the origin.
@@ -212,12 +223,19 @@ impl Record {
     /// Of an exchange that begins.
     pub(crate) fn new(worker: &Rc<Worker>, admitted: &Admitted) -> Self {
         let view = Rc::clone(&admitted.view);
-        let line = view.snapshot.access_log.is_some().then(|| Line::new(admitted));
-        Self { worker: Rc::clone(worker), view, protocol: admitted.protocol, began: admitted.now, line }
+        let line = view.snapshot.access_log.is_some().then(|| Box::new(Line::new(admitted)));
+        worker.stats.exchanges_open.add(1);
+        let (protocol, began) = (admitted.protocol, admitted.now);
+        Self { worker: Rc::clone(worker), view, protocol, began, line, has_ended: false }
     }
 
     /// Counts the exchange, and logs it if there is an access log.
-    pub(crate) fn end(self, status: StatusCode, content_bytes: u64, outcome: Outcome) {
+    pub(crate) fn end(mut self, status: u16, content_bytes: u64, outcome: Outcome) {
+        self.note_end(status, content_bytes, outcome);
+    }
+
+    fn note_end(&mut self, status: u16, content_bytes: u64, outcome: Outcome) {
+        self.has_ended = true;
         let stats = &self.worker.stats;
         stats.exchange(self.protocol, outcome);
         stats.exchange_time.add_ns(self.worker.now().mono.saturating_sub(self.began.mono));
@@ -229,11 +247,20 @@ impl Record {
             method: line.method.as_str(),
             target: target.as_bytes(),
             protocol: self.protocol.as_str(),
-            status: status.as_u16(),
+            status,
             content_bytes,
             referer: line.referer.as_ref().map(HeaderValue::as_bytes),
             user_agent: line.user_agent.as_ref().map(HeaderValue::as_bytes),
         });
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.note_end(CLIENT_LEFT, 0, Outcome::Aborted);
+        }
+        self.worker.stats.exchanges_open.sub(1);
     }
 }
 
@@ -250,5 +277,7 @@ impl Line {
     }
 }
 
+/// What the access log says where the client left before there was a response; nginx made the number a habit.
+pub(crate) const CLIENT_LEFT: u16 = 499;
 /// A request that has passed this many gateways goes in a circle.
 const VIA_MAX: usize = 16;

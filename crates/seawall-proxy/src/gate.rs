@@ -1,5 +1,6 @@
 //! Whether a request may pass: rules, limits and bounds, and the answer to one that may not.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -79,6 +80,22 @@ fn tarpit<'s>(worker: &Worker, view: &View, refusal: Refusal<'s>, delay: Duratio
     Admission::Refuse(refusal, None)
 }
 
+/// Counts a request as held by a `tarpit` rule for as long as it lives.
+pub(crate) struct Held(Rc<Worker>);
+
+impl Held {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        worker.stats.tarpits_open.add(1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.stats.tarpits_open.sub(1);
+    }
+}
+
 /// One refusal on its way out.
 pub(crate) struct Refused<'a> {
     /// Why.
@@ -102,6 +119,7 @@ impl Refused<'_> {
         is_head: bool,
         out: &mut BytesMut,
     ) -> u64 {
+        worker.stats.response(self.refusal.status);
         self.render(worker, persistence, |rendered, whole| {
             let mut date = worker.date.borrow_mut();
             whole.clear();
@@ -115,7 +133,7 @@ impl Refused<'_> {
         })
     }
 
-    /// As a response, for HTTP/2 and for what is answered later.
+    /// As a response, for HTTP/2 and for what is answered later; its sender counts it.
     pub(crate) fn response(&self, worker: &Worker) -> Response<ResponseBody> {
         self.render(worker, Persistence::Keep, |rendered, _| {
             let mut fields = HeaderMap::with_capacity(8);
@@ -135,7 +153,6 @@ impl Refused<'_> {
         send: impl FnOnce(&Rendered<'_>, &mut Vec<u8>) -> T,
     ) -> T {
         worker.stats.refusal(&self.refusal.cause);
-        worker.stats.response(self.refusal.status);
         let receipt = self.receipt(worker);
         let mut buffers = worker.answer_buffers.borrow_mut();
         let (parts, whole) = &mut *buffers;
@@ -149,6 +166,9 @@ impl Refused<'_> {
         worker.shared.sealer.seal(&facts)
     }
 }
+
+/// What the access log says of a request that was dropped without an answer; nginx made the number a habit.
+pub(crate) const DROPPED: u16 = 444;
 
 /// The `RateLimit` fields of an answer that passes, owned, because it is sent after the rule set may have changed.
 pub(crate) struct QuotaFields {

@@ -9,9 +9,11 @@ mod close;
 mod connection;
 mod content;
 mod intake;
+mod interim;
 mod output;
 mod refuse;
 mod respond;
 mod response;
 
 pub(crate) use connection::serve;
+pub(crate) use interim::Interim;

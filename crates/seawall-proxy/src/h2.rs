@@ -2,34 +2,39 @@
 
 mod body;
 mod meter;
+mod request;
+mod streams;
 
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{Method, Request, Response, Uri, Version, header};
+use http_body::Body;
 use hyper::body::Incoming as H2Body;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use seawall_config::config::Bounds;
-use seawall_http::h1::{FieldStorage, Target};
+use seawall_http::h1::FieldStorage;
 use seawall_http::target::{normalise_host, normalise_path};
-use seawall_http::{ContentLength, Field, Now, Protocol, RequestFacts, Scheme};
+use seawall_http::{ClientSource, ContentLength, Field, Now, Protocol, RequestFacts, Scheme};
 use seawall_rules::refusal::{Bound, Refusal};
-use seawall_rules::set::Quota;
 
-use self::body::{BoundedContent, CountedBody};
+use self::body::{BoundedContent, ContentFault, CountedBody};
 use self::meter::FrameMeter;
+use self::request::{RequestLine, size_refusal, to_origin_form};
+use self::streams::{StreamGuard, Streams};
 use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::deadline::Deadline;
-use crate::exchange::{self, Admitted, Record};
-use crate::gate::{Admission, QuotaFields, Refused, admit};
+use crate::exchange::{self, Admitted, CLIENT_LEFT, Record};
+use crate::gate::{Admission, DROPPED, Held, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
 use crate::local::LocalExecutor;
 use crate::stats::Outcome;
@@ -40,38 +45,39 @@ use crate::worker::{Parked, Worker};
 /// Serves one connection to its end. `first` is what was read of it before it was known to speak HTTP/2.
 pub(crate) async fn serve(worker: Rc<Worker>, incoming: Incoming, first: Bytes) {
     let Incoming { transport, peer, tls, permit, .. } = incoming;
-    let bounds = worker.view().snapshot.bounds.clone();
-    let meter = Rc::new(meter::Frames::default());
-    let io = FrameMeter::new(Prefixed { first, inner: transport }, Rc::clone(&meter));
+    let frames = Rc::new(meter::Frames::new());
+    let io = FrameMeter::new(Prefixed { first, inner: transport }, Rc::clone(&frames));
     let front = Rc::new(Front {
         peer: peer.ip(),
         scheme: if tls { Scheme::Https } else { Scheme::Http },
-        activity: Activity::default(),
+        streams: Rc::default(),
         worker: Rc::clone(&worker),
     });
     let service = service_fn(|request| {
         let front = Rc::clone(&front);
         async move { front.exchange(request).await }
     });
-    let connection = builder(&bounds).serve_connection(TokioIo::new(io), service);
+    let connection = builder(&worker.view().snapshot.bounds).serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
-    let mut idle = Deadline::default();
+    let mut watch = Watch::default();
     let mut parked = Parked::default();
-    let mut is_ending = false;
     let served = poll_fn(|cx| {
-        if !is_ending {
-            parked.set(&worker, cx.waker());
-            if worker.is_draining() || front.is_idle_too_long(&mut idle, &bounds, cx) {
-                is_ending = true;
-                connection.as_mut().graceful_shutdown();
+        parked.set(&worker, cx.waker());
+        front.streams.set_connection(cx.waker());
+        loop {
+            if let Poll::Ready(served) = connection.as_mut().poll(cx) {
+                return Poll::Ready(served);
+            }
+            match watch.poll(&front, cx) {
+                Step::Wait => return Poll::Pending,
+                Step::End => connection.as_mut().graceful_shutdown(),
+                Step::Cut => return Poll::Ready(Ok(())),
             }
         }
-        connection.as_mut().poll(cx)
     })
     .await;
-    drop(parked);
     if let Err(error) = served {
-        front.count_failure(&error, &meter);
+        front.count_failure(&error, &frames);
     }
     drop(permit);
 }
@@ -81,8 +87,9 @@ fn builder(bounds: &Bounds) -> http2::Builder<LocalExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.streams)
-        // RFC 9113 §6.5.2; h2 also bounds the CONTINUATION frames that may follow a HEADERS frame by it.
-        .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
+        // RFC 9113 §6.5.2. h2 answers what goes beyond it by itself, uncounted; so that most of it comes to us, to
+        // be counted and answered with a receipt, h2 takes twice as much. It bounds CONTINUATION frames by it too.
+        .max_header_list_size(u32::try_from(bounds.header_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(Some(RESETS_LOCAL_MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -93,19 +100,91 @@ fn builder(bounds: &Bounds) -> http2::Builder<LocalExecutor> {
     builder
 }
 
+/// When a connection is to end.
+#[derive(Default)]
+struct Watch {
+    idle: Deadline,
+    stalled: Deadline,
+    is_ending: bool,
+}
+
+/// What is to be done with a connection.
+enum Step {
+    Wait,
+    /// Tell the client, and finish what is running.
+    End,
+    /// At once.
+    Cut,
+}
+
+impl Watch {
+    fn poll(&mut self, front: &Front, cx: &mut Context<'_>) -> Step {
+        let view = front.worker.view();
+        let bounds = &view.snapshot.bounds;
+        if self.poll_stalled(&front.streams, bounds, cx).is_ready() {
+            front.worker.stats.bound(Bound::WriteTime);
+            return Step::Cut;
+        }
+        let hit = if self.is_ending || front.streams.requests() < bounds.requests_per_connection {
+            None
+        } else {
+            Some(Bound::RequestsPerConnection)
+        };
+        let hit = hit.or_else(|| self.poll_idle(front, bounds, cx));
+        match (self.is_ending, hit) {
+            // It was told, has nothing to wait for, and does not go.
+            (true, Some(_)) => return Step::Cut,
+            (true, None) => return Step::Wait,
+            (false, Some(bound)) => front.worker.stats.bound(bound),
+            (false, None) if front.worker.is_draining() => {}
+            (false, None) => return Step::Wait,
+        }
+        self.is_ending = true;
+        self.idle.clear();
+        Step::End
+    }
+
+    /// A client may let each stream wait for `write-time`.
+    fn poll_stalled(&mut self, streams: &Streams, bounds: &Bounds, cx: &mut Context<'_>) -> Poll<()> {
+        if !streams.has_any() {
+            self.stalled.clear();
+            return Poll::Pending;
+        }
+        self.stalled.set_if_unset(bounds.write_time);
+        // Only looked at when it may have come to that: the streams are not searched on every wake-up.
+        while self.stalled.poll(cx).is_ready() {
+            let wait = streams.longest_wait().unwrap_or_default();
+            if wait >= bounds.write_time {
+                return Poll::Ready(());
+            }
+            self.stalled.set(bounds.write_time - wait);
+        }
+        Poll::Pending
+    }
+
+    /// A connection without a stream for `idle-time`, or for `header-time` before its first one.
+    fn poll_idle(&mut self, front: &Front, bounds: &Bounds, cx: &mut Context<'_>) -> Option<Bound> {
+        if front.streams.has_any() {
+            self.idle.clear();
+            return None;
+        }
+        let is_first = front.streams.requests() == 0;
+        self.idle.set_if_unset(match (self.is_ending, is_first) {
+            (true, _) => LAST_TIME,
+            (false, true) => bounds.header_time,
+            (false, false) => bounds.idle_time,
+        });
+        let bound = if is_first { Bound::HeaderTime } else { Bound::IdleTime };
+        self.idle.poll(cx).is_ready().then_some(bound)
+    }
+}
+
 /// One connection.
 struct Front {
     worker: Rc<Worker>,
     peer: std::net::IpAddr,
     scheme: Scheme,
-    activity: Activity,
-}
-
-/// Streams that are open now.
-#[derive(Default)]
-struct Activity {
-    open: std::cell::Cell<usize>,
-    requests: std::cell::Cell<u64>,
+    streams: Rc<Streams>,
 }
 
 impl Front {
@@ -113,66 +192,75 @@ impl Front {
         self: Rc<Self>,
         request: Request<H2Body>,
     ) -> Result<Response<CountedBody>, StreamReset> {
-        let guard = StreamGuard::new(&self);
+        let guard = StreamGuard::new(&self.streams);
         let (parts, body) = request.into_parts();
+        let is_head = parts.method == Method::HEAD;
         let view = self.worker.view();
-        let decided = self.decide(&view, parts, body)?;
-        let response = match decided {
+        let response = match self.decide(&view, parts, body)? {
             Decided::Answered(response) => response,
             Decided::Later(response, delay) => {
-                self.worker.stats.tarpits_open.add(1);
+                let held = Held::new(&self.worker);
                 tokio::time::sleep(delay).await;
-                self.worker.stats.tarpits_open.sub(1);
+                drop(held);
                 response
             }
-            Decided::Admitted(admitted) => return self.run(*admitted, guard).await,
+            Decided::Admitted(admitted, fault) => return self.run(*admitted, is_head, fault, guard).await,
         };
-        self.worker.stats.exchange(Protocol::Http2, Outcome::Refused);
-        Ok(self.finish(response, None, guard))
+        Ok(self.finish(response, is_head, guard, |body| body))
     }
 
     async fn run(
-        self: &Rc<Self>,
+        &self,
         admitted: Admitted,
+        is_head: bool,
+        fault: ContentFault,
         guard: StreamGuard,
     ) -> Result<Response<CountedBody>, StreamReset> {
         let record = Record::new(&self.worker, &admitted);
+        let (source, now) = (admitted.client.source, admitted.now);
         let answer = exchange::run(&self.worker, admitted).await;
+        if answer.outcome != Outcome::Answered
+            && let Some((bound, count, most)) = fault.take()
+        {
+            let refusal = Refusal::bound(bound, count, most);
+            let refused = Refused { refusal: &refusal, source, accept: None, quota: None, now };
+            let response = refused.response(&self.worker);
+            return Ok(self.finish(response, is_head, guard, |body| body.of(record, Outcome::Refused)));
+        }
         if answer.outcome == Outcome::Aborted {
-            record.end(StatusCode::BAD_REQUEST, 0, Outcome::Aborted);
+            record.end(CLIENT_LEFT, 0, Outcome::Aborted);
             return Err(StreamReset);
         }
         let outcome = answer.outcome;
-        self.worker.stats.response(answer.response.status());
-        Ok(self.finish(answer.response, Some((record, outcome)), guard))
+        Ok(self.finish(answer.response, is_head, guard, |body| body.of(record, outcome).with(fault)))
     }
 
     fn finish(
-        self: &Rc<Self>,
+        &self,
         mut response: Response<ResponseBody>,
-        record: Option<(Record, Outcome)>,
+        is_head: bool,
         guard: StreamGuard,
+        complete: impl FnOnce(CountedBody) -> CountedBody,
     ) -> Response<CountedBody> {
+        self.worker.stats.response(response.status());
         *response.version_mut() = Version::HTTP_2;
-        let status = response.status();
-        response.map(|body| CountedBody::new(body, Rc::clone(&self.worker), record, status, guard))
+        if is_head && let ResponseBody::Whole(_) = response.body() {
+            *response.body_mut() = ResponseBody::Empty;
+        }
+        let status = response.status().as_u16();
+        response.map(|body| complete(CountedBody::new(body, Rc::clone(&self.worker), status, guard)))
     }
 
     /// Decides about one request; an error resets its stream without an answer.
     fn decide(&self, view: &Rc<View>, parts: Parts, body: H2Body) -> Result<Decided, StreamReset> {
         let worker = &self.worker;
         let now = worker.now();
-        let refused = |refusal: &Refusal<'_>| {
-            let source = seawall_http::ClientSource::Peer;
-            Refused { refusal, source, accept: None, quota: None, now }.response(worker)
+        let checked = RequestLine::check(&parts, &body)
+            .and_then(|line| size_refusal(&parts, &view.snapshot.bounds).map_or(Ok(line), Err));
+        let line = match checked {
+            Ok(line) => line,
+            Err(refusal) => return Ok(self.refuse_head(&refusal, now)),
         };
-        let Some(line) = RequestLine::check(&parts, &body) else {
-            return Ok(Decided::Answered(refused(&Refusal::malformed())));
-        };
-        let bounds = &view.snapshot.bounds;
-        if let Some(refusal) = size_refusal(&parts, bounds) {
-            return Ok(Decided::Answered(refused(&refusal)));
-        }
         let mut storage = FieldStorage::new();
         for (name, value) in &parts.headers {
             storage.push(Field { name: name.as_str(), value: value.as_bytes() });
@@ -191,88 +279,87 @@ impl Front {
             content: line.content,
             client: worker.identify(view, self.peer, &storage, now),
         };
+        let refused = |refusal: &Refusal<'_>, quota| {
+            let (source, accept) = (facts.client.source, facts.field("accept"));
+            let response = Refused { refusal, source, accept, quota, now }.response(worker);
+            let content_bytes =
+                if facts.method == "HEAD" { None } else { response.body().size_hint().exact() };
+            let status = response.status().as_u16();
+            note_refusal(worker, view, &facts, &parts.uri, (status, content_bytes.unwrap_or(0)), now);
+            response
+        };
         match admit(worker, view, &facts, now) {
             Admission::Pass { site, quota } => {
                 let (client, quota) = (facts.client, quota.as_ref().and_then(QuotaFields::new));
                 let (authority, content) = (line.authority.to_owned(), line.content);
                 drop(storage);
                 let Some(parts) = to_origin_form(parts, &authority) else {
-                    return Ok(Decided::Answered(refused(&Refusal::malformed())));
+                    return Ok(self.refuse_head(&Refusal::malformed(), now));
                 };
-                let body = match content {
-                    ContentLength::Absent => RequestBody::Empty,
-                    _ => {
-                        RequestBody::Streamed(Box::pin(BoundedContent::new(body, Rc::clone(worker), bounds)))
-                    }
-                };
-                Ok(Decided::Admitted(Box::new(Admitted {
-                    view: Rc::clone(view),
-                    site,
-                    parts,
-                    body,
-                    client,
-                    protocol: Protocol::Http2,
-                    scheme: self.scheme,
-                    quota,
-                    now,
-                })))
+                let (body, fault) = self.bounded(view, body, content);
+                let (view, protocol, scheme) = (Rc::clone(view), Protocol::Http2, self.scheme);
+                let admitted =
+                    Admitted { view, site, parts, body, client, protocol, scheme, quota, now, interim: None };
+                Ok(Decided::Admitted(Box::new(admitted), fault))
             }
-            Admission::Refuse(refusal, quota) => {
-                let response = answer(worker, &refusal, quota, &facts, now);
-                log_refusal(view, &facts, &parts.uri, &response, now);
-                Ok(Decided::Answered(response))
-            }
-            Admission::Tarpit(refusal, delay) => {
-                let response = answer(worker, &refusal, None, &facts, now);
-                log_refusal(view, &facts, &parts.uri, &response, now);
-                Ok(Decided::Later(response, delay))
-            }
+            Admission::Refuse(refusal, quota) => Ok(Decided::Answered(refused(&refusal, quota))),
+            Admission::Tarpit(refusal, delay) => Ok(Decided::Later(refused(&refusal, None), delay)),
             Admission::Drop => {
-                worker.stats.exchange(Protocol::Http2, Outcome::Refused);
+                note_refusal(worker, view, &facts, &parts.uri, (DROPPED, 0), now);
                 Err(StreamReset)
             }
         }
     }
 
-    /// A connection without a stream for `idle-time`, or that has had its number of requests, is to end.
-    fn is_idle_too_long(
-        &self,
-        idle: &mut Deadline,
-        bounds: &Bounds,
-        cx: &mut std::task::Context<'_>,
-    ) -> bool {
-        if self.activity.requests.get() >= bounds.requests_per_connection {
-            self.worker.stats.bound(Bound::RequestsPerConnection);
-            return true;
-        }
-        if self.activity.open.get() > 0 {
-            idle.clear();
-            return false;
-        }
-        idle.set_if_unset(bounds.idle_time);
-        let is_over = idle.poll(cx) == Poll::Ready(());
-        if is_over {
-            self.worker.stats.bound(Bound::IdleTime);
-        }
-        is_over
+    /// Refuses what is no valid request, or too large a one: nothing about it is believed.
+    fn refuse_head(&self, refusal: &Refusal<'_>, now: Now) -> Decided {
+        let refused = Refused { refusal, source: ClientSource::Peer, accept: None, quota: None, now };
+        self.worker.stats.exchange(Protocol::Http2, Outcome::Refused);
+        Decided::Answered(refused.response(&self.worker))
+    }
+
+    fn bounded(&self, view: &View, body: H2Body, content: ContentLength) -> (RequestBody, ContentFault) {
+        let fault = ContentFault::default();
+        let body = match content {
+            ContentLength::Absent => RequestBody::Empty,
+            ContentLength::Known(_) | ContentLength::Unknown => {
+                let bounds = &view.snapshot.bounds;
+                let content = BoundedContent::new(body, Rc::clone(&self.worker), bounds, fault.clone());
+                RequestBody::Streamed(Box::pin(content))
+            }
+        };
+        (body, fault)
     }
 
     fn count_failure(&self, error: &hyper::Error, frames: &meter::Frames) {
         if frames.is_flooded() {
             self.worker.stats.bound(Bound::Http2Frames);
-        } else if format!("{error:?}").contains("ENHANCE_YOUR_CALM") {
-            // h2 ends a connection so when it has too many resets to remember.
-            self.worker.stats.bound(Bound::Http2Resets);
+        } else if is_calmed(error) {
+            // h2 says so of too many CONTINUATION frames, or of more resets than it wants to remember.
+            let flooded = frames.is_amid_continuations();
+            self.worker.stats.bound(if flooded { Bound::Http2Frames } else { Bound::Http2Resets });
         }
         tracing::debug!(%error, "HTTP/2 connection failed");
     }
+}
+
+/// Whether h2 has ended the connection for being asked too much.
+fn is_calmed(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What was decided about a request.
 enum Decided {
     Answered(Response<ResponseBody>),
     Later(Response<ResponseBody>, Duration),
-    Admitted(Box<Admitted>),
+    Admitted(Box<Admitted>, ContentFault),
 }
 
 /// Resets the stream instead of answering.
@@ -280,125 +367,16 @@ enum Decided {
 #[error("the stream is reset")]
 pub(crate) struct StreamReset;
 
-/// Counts a stream as open.
-pub(crate) struct StreamGuard(Rc<Front>);
-
-impl StreamGuard {
-    fn new(front: &Rc<Front>) -> Self {
-        let Activity { open, requests } = &front.activity;
-        open.set(open.get() + 1);
-        requests.set(requests.get() + 1);
-        Self(Rc::clone(front))
-    }
-}
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        let open = &self.0.activity.open;
-        open.set(open.get() - 1);
-    }
-}
-
-/// The parts of a request that its target consists of (RFC 9113 §8.3.1).
-struct RequestLine<'a> {
-    authority: &'a str,
-    path: &'a str,
-    content: ContentLength,
-}
-
-impl<'a> RequestLine<'a> {
-    /// `None` if the request is malformed in a way that hyper lets through.
-    fn check(parts: &'a Parts, body: &H2Body) -> Option<Self> {
-        let hosts = parts.headers.get_all(header::HOST);
-        let host = match (hosts.iter().next(), hosts.iter().nth(1)) {
-            (_, Some(_)) => return None,
-            (host, None) => host.map(HeaderValue::to_str).transpose().ok()?,
-        };
-        let authority = match (parts.uri.authority(), host) {
-            // RFC 9113 §8.3.1: a Host that differs from :authority makes a request malformed.
-            (Some(authority), Some(host)) if !authority.as_str().eq_ignore_ascii_case(host) => return None,
-            (Some(authority), _) => authority.as_str(),
-            (None, Some(host)) => host,
-            (None, None) => return None,
-        };
-        seawall_http::h1::target::check_authority(authority).ok()?;
-        if parts.method == Method::CONNECT {
-            return None;
-        }
-        let target = parts.uri.path_and_query()?.as_str();
-        Target::parse(parts.method.as_str(), target).ok()?;
-        let content = content_length(parts, body)?;
-        if parts.method == Method::TRACE && content != ContentLength::Absent {
-            return None;
-        }
-        Some(Self { authority, path: parts.uri.path(), content })
-    }
-}
-
-/// `None` for a `Content-Length` that is no single number (h2 checks that the content has this length).
-fn content_length(parts: &Parts, body: &H2Body) -> Option<ContentLength> {
-    let mut lines = parts.headers.get_all(header::CONTENT_LENGTH).iter();
-    let content = match (lines.next(), lines.next()) {
-        (Some(length), None) => ContentLength::Known(length.to_str().ok()?.parse().ok()?),
-        (Some(_), Some(_)) => return None,
-        (None, _) if http_body::Body::is_end_stream(body) => ContentLength::Absent,
-        (None, _) => ContentLength::Unknown,
-    };
-    Some(if http_body::Body::is_end_stream(body) { ContentLength::Absent } else { content })
-}
-
-fn size_refusal(parts: &Parts, bounds: &Bounds) -> Option<Refusal<'static>> {
-    let target = parts.uri.path_and_query().map_or(0, |both| both.as_str().len());
-    if target > bounds.target_bytes {
-        return Some(Refusal::bound(Bound::TargetBytes, target as u64, bounds.target_bytes as u64));
-    }
-    let fields = parts.headers.len();
-    // One more may be added for `Host`.
-    let most = bounds.fields.min(seawall_http::h1::head::FIELDS_MAX - 1);
-    (fields > most).then(|| Refusal::bound(Bound::Fields, fields as u64, most as u64))
-}
-
-/// As HTTP/1.1 to the origin has it: origin-form, `Host`, and one `Cookie` line (RFC 9113 §8.2.3).
-fn to_origin_form(mut parts: Parts, authority: &str) -> Option<Parts> {
-    parts.uri = match parts.uri.path_and_query()?.as_str() {
-        "*" => Uri::from_static("*"),
-        _ => Uri::from(parts.uri.path_and_query()?.clone()),
-    };
-    parts.headers.insert(header::HOST, HeaderValue::from_str(authority).ok()?);
-    let mut cookies = parts.headers.get_all(header::COOKIE).iter();
-    if let (Some(first), Some(second)) = (cookies.next(), cookies.next()) {
-        let mut joined = first.as_bytes().to_vec();
-        for cookie in std::iter::once(second).chain(cookies) {
-            joined.extend_from_slice(b"; ");
-            joined.extend_from_slice(cookie.as_bytes());
-        }
-        parts.headers.insert(header::COOKIE, HeaderValue::from_bytes(&joined).ok()?);
-    }
-    Some(parts)
-}
-
-fn answer(
+/// Counts and logs a request that was refused, with the status and the bytes of content of its answer.
+fn note_refusal(
     worker: &Worker,
-    refusal: &Refusal<'_>,
-    quota: Option<Quota<'_>>,
-    facts: &RequestFacts<'_>,
-    now: Now,
-) -> Response<ResponseBody> {
-    let refused = Refused { refusal, source: facts.client.source, accept: facts.field("accept"), quota, now };
-    let mut response = refused.response(worker);
-    if facts.method == "HEAD" {
-        *response.body_mut() = ResponseBody::Empty;
-    }
-    response
-}
-
-fn log_refusal(
     view: &View,
     facts: &RequestFacts<'_>,
     uri: &Uri,
-    response: &Response<ResponseBody>,
+    (status, content_bytes): (u16, u64),
     now: Now,
 ) {
+    worker.stats.exchange(Protocol::Http2, Outcome::Refused);
     let Some(log) = &view.snapshot.access_log else { return };
     let target = uri.path_and_query().map_or("*", |both| both.as_str());
     log.log(&AccessLine {
@@ -407,8 +385,8 @@ fn log_refusal(
         method: facts.method,
         target: target.as_bytes(),
         protocol: facts.protocol.as_str(),
-        status: response.status().as_u16(),
-        content_bytes: http_body::Body::size_hint(response.body()).exact().unwrap_or(0),
+        status,
+        content_bytes,
         referer: facts.field("referer"),
         user_agent: facts.user_agent(),
     });
@@ -426,3 +404,5 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// How long a PING to a silent client may take.
 const PING_TIME: Duration = Duration::from_secs(20);
+/// How long a client that was told to go, and has nothing running, may stay.
+const LAST_TIME: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ pub struct WorkerStats {
     pub connections_open: Counter,
     /// Exchanges that ended, by protocol (HTTP/1.0, HTTP/1.1, HTTP/2) and [`Outcome`].
     pub exchanges: [[Counter; Outcome::ALL.len()]; 3],
-    /// Exchanges that wait for an origin or a file now.
+    /// Exchanges in progress: from the decision to let them pass to the end of the response.
     pub exchanges_open: Counter,
     /// Responses by status class, 1xx to 5xx.
     pub responses: [Counter; 5],

@@ -3,11 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::net::TcpStream;
 
 /// Copies until both sides have ended. `first` is what the client sent before. Gives the bytes sent to the client.
 pub(crate) async fn run<T: AsyncRead + AsyncWrite + Unpin>(
@@ -19,6 +22,15 @@ pub(crate) async fn run<T: AsyncRead + AsyncWrite + Unpin>(
     let mut client = Prefixed { first, inner: client };
     let copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER_BYTES, BUFFER_BYTES).await;
     copied.map_or(0, |(_, to_client)| to_client)
+}
+
+/// Has the kernel notice a client that is gone: a tunnel may be silent for as long as it likes, and has no other
+/// bound on time.
+pub(crate) fn keep_alive(client: &TcpStream) {
+    let probes =
+        TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    // Without probes it is as it was.
+    let _ = SockRef::from(client).set_tcp_keepalive(&probes);
 }
 
 /// Reads `first`, then what comes.
@@ -69,5 +81,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Prefixed<T> {
     }
 }
 
+/// How long a client may be silent before it is asked whether it is there.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+const PROBES: u32 = 4;
 /// Per direction.
 const BUFFER_BYTES: usize = 16 << 10;

@@ -1,22 +1,24 @@
 //! How an HTTP/1.1 connection ends: closed, held in a tar pit, turned into a tunnel, or into HTTP/2.
 
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body::Body;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 use super::connection::{Close, Connection, Tarpit};
-use super::response::{Delimiter, Shape, write_head};
+use super::response::{Delimiter, Shape};
+use crate::gate::Held;
 use crate::tunnel;
 
 impl Connection {
     pub(super) async fn tarpit(mut self, tarpit: Tarpit) {
-        let worker = Rc::clone(&self.worker);
-        worker.stats.tarpits_open.add(1);
+        let held = Held::new(&self.worker);
         tokio::time::sleep(tarpit.delay).await;
-        worker.stats.tarpits_open.sub(1);
+        drop(held);
         let (parts, mut body) = tarpit.response.into_parts();
         let shape = Shape {
             status: parts.status,
@@ -25,13 +27,9 @@ impl Connection {
             length: body.size_hint().exact(),
         };
         let delimiter = Delimiter::choose(shape);
-        {
-            let mut date = worker.date.borrow_mut();
-            let date = date.at(worker.now().wall);
-            write_head(self.output.tail(), shape, delimiter, &parts.headers, false, date);
-        }
-        let bounds = worker.view().snapshot.bounds.clone();
-        if self.send(&mut body, delimiter, None, &bounds).await.is_whole {
+        self.write_head(shape, delimiter, &parts.headers, false);
+        let view = self.worker.view();
+        if self.send(&mut body, delimiter, None, &view.snapshot.bounds).await.is_whole {
             self.close(Close::Lingering).await;
         }
     }
@@ -40,11 +38,10 @@ impl Connection {
         if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
             return;
         }
-        let sent = Rc::clone(&self.worker);
-        if let Ok(origin) = origin.await {
-            let bytes = tunnel::run(&mut self.incoming.transport, self.input.split().freeze(), origin).await;
-            sent.stats.sent_bytes.add(bytes);
-        }
+        let Ok(origin) = origin.await else { return };
+        tunnel::keep_alive(self.incoming.transport.tcp());
+        let bytes = tunnel::run(&mut self.incoming.transport, self.input.split().freeze(), origin).await;
+        self.worker.stats.sent_bytes.add(bytes);
     }
 
     pub(super) async fn into_http2(self) {
@@ -53,8 +50,14 @@ impl Connection {
     }
 
     pub(super) async fn close(mut self, close: Close) {
-        if close == Close::Abort {
-            return;
+        match close {
+            Close::Plain | Close::Lingering => {}
+            Close::Abort => return,
+            Close::Reset => {
+                // If it fails, the connection is closed all the same.
+                let _ = SockRef::from(self.incoming.transport.tcp()).set_linger(Some(Duration::ZERO));
+                return;
+            }
         }
         if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
             return;
@@ -62,19 +65,29 @@ impl Connection {
         let _ = tokio::time::timeout(LINGER_TIME, self.linger(close)).await;
     }
 
-    /// Half-closes, and reads until the client has seen it.
-    pub(super) async fn linger(&mut self, close: Close) {
-        if self.incoming.transport.shutdown().await.is_err() || close == Close::Plain {
+    /// Half-closes, and reads until the client has seen it, if it may still be sending.
+    async fn linger(&mut self, close: Close) {
+        if self.incoming.transport.shutdown().await.is_err() {
             return;
         }
         let mut left = LINGER_BYTES_MAX;
-        let mut scrap = [0; 1024];
-        while let Ok(bytes @ 1..) = self.incoming.transport.read(&mut scrap).await {
-            left = left.saturating_sub(bytes);
-            if left == 0 {
-                return;
+        let mut is_sending = close == Close::Lingering;
+        poll_fn(|cx| {
+            let mut buffer = self.worker.read_buffer.borrow_mut();
+            loop {
+                let mut scrap = ReadBuf::new(&mut buffer);
+                match Pin::new(&mut self.incoming.transport).poll_read(cx, &mut scrap) {
+                    Poll::Ready(Ok(())) if !scrap.filled().is_empty() && scrap.filled().len() < left => {
+                        left -= scrap.filled().len();
+                        // What it has sent although it was told not to would reset the connection.
+                        is_sending = true;
+                    }
+                    Poll::Pending if is_sending => return Poll::Pending,
+                    Poll::Ready(_) | Poll::Pending => return Poll::Ready(()),
+                }
             }
-        }
+        })
+        .await;
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use http::Response;
+use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use seawall_config::config::Bounds;
 use seawall_http::h1::{self, FieldStorage, Head, HeadBounds, HeadScanner, Scan};
@@ -23,12 +24,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::accepted::{Accepted, to_parts};
 use super::output::Output;
-use super::refuse::{Discard, head_refusal, head_too_large, log_refusal, refused};
+use super::refuse::{Discard, head_refusal, head_too_large, refused};
 use crate::body::ResponseBody;
 use crate::deadline::Deadline;
-use crate::gate::{Admission, QuotaFields, Refused, admit};
+use crate::gate::{Admission, DROPPED, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
-use crate::stats::Outcome;
 use crate::view::View;
 use crate::worker::{Parked, Worker};
 
@@ -64,7 +64,11 @@ pub(super) struct Connection {
     pub(super) output: Output,
     pub(super) deadline: Deadline,
     pub(super) write_deadline: Deadline,
+    /// Set when the client has ended its side: how long it still gets what comes.
+    pub(super) half_closed: Deadline,
     pub(super) requests: u64,
+    /// Whether the worker drains, and the first request is still waited for.
+    is_last_chance: bool,
     /// Content of a refused request, to be thrown away so that the connection can stay.
     pub(super) discard: Option<Discard>,
     /// Set when no further request is to be read.
@@ -82,6 +86,8 @@ pub(super) enum Close {
     Lingering,
     /// Without another byte.
     Abort,
+    /// With a reset: a close would look like the content's end.
+    Reset,
 }
 
 /// What a connection does next.
@@ -132,7 +138,9 @@ impl Connection {
             output: Output::default(),
             deadline,
             write_deadline: Deadline::default(),
+            half_closed: Deadline::default(),
             requests: 0,
+            is_last_chance: false,
             discard: None,
             closing: None,
             parked: Parked::default(),
@@ -158,11 +166,12 @@ impl Connection {
             if let Some(close) = self.closing {
                 return Poll::Ready(Next::Close(close));
             }
-            if self.discard.is_some() && !self.input.is_empty() {
+            if self.discard.is_some() {
                 self.discard_some();
-                continue;
             }
-            if let Some(next) = self.process_input() {
+            if self.discard.is_none()
+                && let Some(next) = self.process_input()
+            {
                 return Poll::Ready(next);
             }
             if !self.output.is_empty() || self.closing.is_some() {
@@ -194,26 +203,31 @@ impl Connection {
     /// Reads once. `Ready(None)`: there is something to look at or to write.
     fn poll_read_requests(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
         let worker = Rc::clone(&self.worker);
-        let is_idle = self.input.is_empty() && self.discard.is_none();
-        if is_idle && worker.is_draining() {
-            return Poll::Ready(Some(Next::Close(Close::Plain)));
-        }
         let mut buffer = worker.read_buffer.borrow_mut();
         let mut read = ReadBuf::new(&mut buffer);
         match Pin::new(&mut self.incoming.transport).poll_read(cx, &mut read) {
-            Poll::Ready(Ok(())) if !read.filled().is_empty() => {
-                let bytes = read.filled();
-                Poll::Ready(self.took(bytes))
-            }
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => Poll::Ready(self.took(read.filled())),
             Poll::Ready(Ok(())) => Poll::Ready(Some(Next::Close(Close::Plain))),
             Poll::Ready(Err(_)) => Poll::Ready(Some(Next::Close(Close::Abort))),
-            Poll::Pending => {
-                if is_idle {
-                    self.parked.set(&worker, cx.waker());
-                }
-                self.poll_deadline(is_idle, cx)
-            }
+            Poll::Pending => self.poll_wait(cx),
         }
+    }
+
+    /// Nothing has come.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
+        let is_idle = self.input.is_empty() && self.discard.is_none();
+        if is_idle && self.worker.is_draining() {
+            if self.requests > 0 {
+                return Poll::Ready(Some(Next::Close(Close::Plain)));
+            }
+            // Let in just before the end: its first request is on its way, and would be lost.
+            if !std::mem::replace(&mut self.is_last_chance, true) {
+                self.deadline.set(LAST_CHANCE_TIME);
+            }
+        } else if is_idle {
+            self.parked.set(&self.worker, cx.waker());
+        }
+        self.poll_deadline(is_idle, cx)
     }
 
     /// Bytes came. They are looked at where they are; only what is left is copied.
@@ -307,6 +321,7 @@ impl Connection {
                 let Some(parts) = to_parts(section, head) else {
                     return self.refuse_head(Refusal::malformed(), end);
                 };
+                let quota = quota.as_ref().and_then(QuotaFields::new);
                 let accepted = Accepted {
                     view: Rc::clone(view),
                     site,
@@ -316,7 +331,7 @@ impl Connection {
                     protocol: head.protocol,
                     client: facts.client,
                     keeps_alive,
-                    quota: quota.as_ref().and_then(QuotaFields::new),
+                    quota,
                     now,
                 };
                 Taken::Next(end, Next::Exchange(Box::new(accepted)))
@@ -328,15 +343,16 @@ impl Connection {
             }
             Admission::Tarpit(refusal, delay) => {
                 let response = refused(&refusal, &facts, now).response(&worker);
-                worker.stats.exchange(facts.protocol, Outcome::Refused);
-                log_refusal(view, head, &facts, response.status().as_u16(), 0, now);
+                let content_bytes = response.body().size_hint().exact().unwrap_or(0);
+                self.note_refusal(view, head, &facts, refusal.status.as_u16(), content_bytes, now);
                 let (is_head, protocol) = (head.method == "HEAD", head.protocol);
                 Taken::Next(end, Next::Tarpit(Box::new(Tarpit { delay, response, is_head, protocol })))
             }
             Admission::Drop => {
-                worker.stats.exchange(facts.protocol, Outcome::Refused);
-                log_refusal(view, head, &facts, DROPPED, 0, now);
-                Taken::Next(end, Next::Close(Close::Abort))
+                self.note_refusal(view, head, &facts, DROPPED, 0, now);
+                // Behind the answers to what came before.
+                self.closing = Some(Close::Abort);
+                Taken::Answered(end)
             }
         }
     }
@@ -359,5 +375,5 @@ impl Connection {
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Answers to pipelined requests, and pieces of a response, that wait to be written: two reads from an origin.
 pub(super) const OUTPUT_BYTES_MAX: usize = 64 << 10;
-/// What the access log says of a connection that was dropped without an answer; nginx made the number a habit.
-const DROPPED: u16 = 444;
+/// How long a connection without a request so far is waited for while the worker drains.
+const LAST_CHANCE_TIME: Duration = Duration::from_secs(1);

@@ -76,6 +76,11 @@ impl Intake {
         self.state == State::Ended
     }
 
+    /// The response has begun: a 100 would stand in the midst of it.
+    pub(crate) fn forgo_continue(&mut self) {
+        self.owes_continue = false;
+    }
+
     /// Takes in what has come, for as long as it is wanted. The task is woken when there is more to do.
     pub(crate) fn poll<R: AsyncRead + Unpin>(
         &mut self,
@@ -106,7 +111,13 @@ impl Intake {
             match poll_read(io, input, cx) {
                 Poll::Ready(Ok(1..)) => self.floor.pause(),
                 Poll::Ready(_) => return Err(self.stop("the client left", IntakeFault::Gone)),
-                Poll::Pending => return self.wait(bounds, cx),
+                Poll::Pending => {
+                    // A slow sender costs no buffer while nothing of it is here.
+                    if input.is_empty() {
+                        *input = BytesMut::new();
+                    }
+                    return self.wait(bounds, cx);
+                }
             }
         }
         Ok(())

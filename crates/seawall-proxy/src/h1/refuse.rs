@@ -1,5 +1,6 @@
 //! Refusals on an HTTP/1.1 connection: written where the request was read, and the connection kept where it can be.
 
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use http::StatusCode;
@@ -30,28 +31,61 @@ impl Connection {
         refused: &Refused<'_>,
         keeps_alive: bool,
     ) {
-        // A client that waits for a 100 will not send its content now, or will: nobody can tell (RFC 9110 §10.1.1).
-        let discard = match head.framing {
-            Framing::Empty => None,
-            Framing::Length(bytes) if bytes <= DISCARD_BYTES_MAX as u64 && !head.expects_continue => Some(()),
-            Framing::Chunked if !head.expects_continue => Some(()),
-            Framing::Length(_) | Framing::Chunked => {
-                self.closing = Some(Close::Lingering);
-                None
-            }
+        self.keep_or_close(head, keeps_alive);
+        let persistence = match (self.closing, head.protocol) {
+            (Some(_), _) => Persistence::Close,
+            (None, Protocol::Http10) => Persistence::KeepHttp10,
+            (None, Protocol::Http11 | Protocol::Http2) => Persistence::Keep,
         };
-        if !keeps_alive {
-            self.closing.get_or_insert(if discard.is_some() { Close::Lingering } else { Close::Plain });
-        } else if discard.is_some() && self.closing.is_none() {
-            let decoder = BodyDecoder::new(head.framing);
-            self.discard = Some(Discard { decoder, left: DISCARD_BYTES_MAX })
-                .filter(|discard| !discard.decoder.has_ended());
-        }
-        let persistence = if self.closing.is_some() { Persistence::Close } else { Persistence::Keep };
-        self.worker.stats.exchange(facts.protocol, Outcome::Refused);
         let is_head = head.method == "HEAD";
         let content_bytes = refused.write_http1(&self.worker, persistence, is_head, self.output.tail());
-        log_refusal(view, head, facts, refused.refusal.status.as_u16(), content_bytes, refused.now);
+        self.note_refusal(view, head, facts, refused.refusal.status.as_u16(), content_bytes, refused.now);
+    }
+
+    /// Decides what becomes of a refused request's content, and of the connection.
+    fn keep_or_close(&mut self, head: &Head<'_>, keeps_alive: bool) {
+        let has_content = !matches!(head.framing, Framing::Empty | Framing::Length(0));
+        let is_small = match head.framing {
+            Framing::Length(bytes) => bytes <= DISCARD_BYTES_MAX as u64,
+            Framing::Empty | Framing::Chunked => true,
+        };
+        if !has_content {
+            if !keeps_alive {
+                self.closing = Some(Close::Plain);
+            }
+        } else if keeps_alive && is_small && !head.expects_continue {
+            let decoder = BodyDecoder::new(head.framing);
+            self.discard = Some(Discard { decoder, left: DISCARD_BYTES_MAX });
+        } else {
+            // A client that waits for a 100 will not send its content now, or will: nobody can tell
+            // (RFC 9110 §10.1.1).
+            self.closing = Some(Close::Lingering);
+        }
+    }
+
+    /// Counts and logs a request that was refused.
+    pub(super) fn note_refusal(
+        &self,
+        view: &View,
+        head: &Head<'_>,
+        facts: &RequestFacts<'_>,
+        status: u16,
+        content_bytes: u64,
+        now: Now,
+    ) {
+        self.worker.stats.exchange(facts.protocol, Outcome::Refused);
+        let Some(log) = &view.snapshot.access_log else { return };
+        log.log(&AccessLine {
+            client: facts.client.addr,
+            time: now.wall,
+            method: head.method,
+            target: head.target.origin_form().as_bytes(),
+            protocol: facts.protocol.as_str(),
+            status,
+            content_bytes,
+            referer: facts.field("referer"),
+            user_agent: facts.user_agent(),
+        });
     }
 
     /// Refuses what is no valid request: nothing about it is believed, and the connection ends.
@@ -78,6 +112,7 @@ impl Connection {
                 Ok(Decoded::Incomplete) => return,
                 Ok(Decoded::End) => {
                     self.discard = None;
+                    self.begin_idle();
                     return;
                 }
                 Ok(Decoded::Data(_)) | Err(_) => {
@@ -128,28 +163,6 @@ pub(super) fn refused<'a>(refusal: &'a Refusal<'a>, facts: &RequestFacts<'a>, no
     Refused { refusal, source: facts.client.source, accept: facts.field("accept"), quota: None, now }
 }
 
-pub(super) fn log_refusal(
-    view: &View,
-    head: &Head<'_>,
-    facts: &RequestFacts<'_>,
-    status: u16,
-    content_bytes: u64,
-    now: Now,
-) {
-    let Some(log) = &view.snapshot.access_log else { return };
-    log.log(&AccessLine {
-        client: facts.client.addr,
-        time: now.wall,
-        method: head.method,
-        target: head.target.origin_form().as_bytes(),
-        protocol: facts.protocol.as_str(),
-        status,
-        content_bytes,
-        referer: facts.field("referer"),
-        user_agent: facts.user_agent(),
-    });
-}
-
 /// A head that does not fit: 414 if the request line alone does not, else 431.
 pub(super) fn head_too_large(input: &[u8], bounds: &Bounds) -> Refusal<'static> {
     let line = memchr::memchr(b'\n', input).unwrap_or(input.len());
@@ -176,8 +189,12 @@ pub(super) fn head_refusal(error: HeadError, bounds: &Bounds) -> Refusal<'static
         HeadError::Connect => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::BAD_REQUEST,
     };
-    Refusal { status, ..Refusal::malformed() }
+    let allow = if status == StatusCode::METHOD_NOT_ALLOWED { METHODS.as_slice() } else { &[] };
+    Refusal { status, allow, ..Refusal::malformed() }
 }
+
+/// What a 405 for CONNECT says (RFC 9110 §15.5.6): which others a resource has, its origin knows.
+static METHODS: LazyLock<[String; 2]> = LazyLock::new(|| ["GET".to_owned(), "HEAD".to_owned()]);
 
 /// Content of a refused request that is read to keep its connection: cheaper than a new one.
 const DISCARD_BYTES_MAX: usize = 64 << 10;

@@ -1,112 +1,117 @@
 //! Exchanges on an HTTP/1.1 connection: the request's content in, the response out, both at once.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method};
 use http_body::{Body, Frame};
 use seawall_config::config::Bounds;
 use seawall_http::h1::Framing;
-use seawall_http::{ClientSource, Now};
+use seawall_http::{ClientSource, Now, Protocol};
 use seawall_rules::refusal::{Bound, Refusal};
 use seawall_rules::render::Persistence;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::accepted::Accepted;
 use super::connection::{After, Close, Connection, OUTPUT_BYTES_MAX};
 use super::intake::{Intake, IntakeFault, Wire};
+use super::interim::Interim;
 use super::response::{Delimiter, Shape, write_head};
 use crate::body::{BodyError, RequestBody, ResponseBody};
-use crate::exchange::{self, Admitted, Answer, Record};
+use crate::exchange::{self, Admitted, Answer, CLIENT_LEFT, Record};
 use crate::gate::Refused;
 use crate::stats::Outcome;
+use crate::view::View;
+
+/// What is still to be known of a request when there is a response.
+struct Asked {
+    view: Rc<View>,
+    protocol: Protocol,
+    is_head: bool,
+    keeps_alive: bool,
+    source: ClientSource,
+    now: Now,
+    /// The content on its way in, if there is any.
+    intake: Option<Intake>,
+}
+
+/// What was sent of a response.
+pub(super) struct Sent {
+    pub(super) content_bytes: u64,
+    pub(super) is_whole: bool,
+}
 
 impl Connection {
     pub(super) async fn exchange(&mut self, accepted: Accepted) -> After {
-        let Accepted { view, framing, expects_continue, protocol, keeps_alive, .. } = accepted;
-        let is_head = accepted.parts.method == Method::HEAD;
-        let (mut intake, body) = match framing {
+        let (mut asked, admitted) = self.begin(accepted);
+        let record = Record::new(&self.worker, &admitted);
+        match self.run(admitted, &mut asked).await {
+            Ok(answer) if answer.outcome == Outcome::Aborted => {
+                record.end(CLIENT_LEFT, 0, Outcome::Aborted);
+                After::Close(Close::Abort)
+            }
+            Ok(answer) => self.respond(answer, asked, record).await,
+            Err(fault) => self.answer_fault(fault, &asked, record),
+        }
+    }
+
+    fn begin(&self, accepted: Accepted) -> (Asked, Admitted) {
+        let Accepted { view, site, parts, framing, expects_continue, protocol, client, .. } = accepted;
+        let (intake, body) = match framing {
             Framing::Empty | Framing::Length(0) => (None, RequestBody::Empty),
             Framing::Length(_) | Framing::Chunked => {
                 let (intake, content) = Intake::new(framing, expects_continue, &view.snapshot.bounds);
                 (Some(intake), RequestBody::Streamed(Box::pin(content)))
             }
         };
-        let admitted = Admitted {
+        let asked = Asked {
             view: Rc::clone(&view),
-            site: accepted.site,
-            parts: accepted.parts,
+            protocol,
+            is_head: parts.method == Method::HEAD,
+            keeps_alive: accepted.keeps_alive,
+            source: client.source,
+            now: accepted.now,
+            intake,
+        };
+        let admitted = Admitted {
+            view,
+            site,
+            parts,
             body,
-            client: accepted.client,
+            client,
             protocol,
             scheme: self.scheme,
             quota: accepted.quota,
             now: accepted.now,
+            // RFC 9110 §15.2: HTTP/1.0 has no interim responses.
+            interim: (protocol == Protocol::Http11).then(Interim::default),
         };
-        let source = admitted.client.source;
-        let record = Record::new(&self.worker, &admitted);
-        let answer = match self.run(admitted, intake.as_mut(), &view.snapshot.bounds).await {
-            Ok(answer) => answer,
-            Err(fault) => return self.answer_fault(fault, source, accepted.now, record),
-        };
-        if answer.outcome == Outcome::Aborted {
-            record.end(StatusCode::BAD_REQUEST, 0, Outcome::Aborted);
-            return After::Close(Close::Abort);
-        }
-        let (parts, mut body) = answer.response.into_parts();
-        let status = parts.status;
-        let has_content = intake.as_ref().is_some_and(|intake| !intake.has_ended());
-        let keeps_alive = keeps_alive && !has_content && !self.worker.is_draining();
-        let shape = Shape { status, protocol, is_head, length: body.size_hint().exact() };
-        let delimiter = Delimiter::choose(shape);
-        let keeps_alive = keeps_alive && delimiter != Delimiter::Close;
-        {
-            let mut date = self.worker.date.borrow_mut();
-            let date = date.at(self.worker.now().wall);
-            write_head(self.output.tail(), shape, delimiter, &parts.headers, keeps_alive, date);
-        }
-        self.worker.stats.response(status);
-        if let Some(origin) = answer.tunnel {
-            record.end(status, 0, Outcome::Answered);
-            return After::Tunnel(origin);
-        }
-        let sent = self.send(&mut body, delimiter, intake.as_mut(), &view.snapshot.bounds).await;
-        if let ResponseBody::Origin(_) = body {
-            self.worker.stats.origin_bytes.add(sent.content_bytes);
-        }
-        let outcome = if sent.is_whole { answer.outcome } else { Outcome::Aborted };
-        record.end(status, sent.content_bytes, outcome);
-        match (sent.is_whole, keeps_alive) {
-            (false, _) => After::Close(Close::Abort),
-            (true, true) => {
-                self.begin_idle();
-                After::Next
-            }
-            (true, false) if has_content => After::Close(Close::Lingering),
-            (true, false) => After::Close(Close::Plain),
-        }
+        (asked, admitted)
     }
 
     /// Runs the exchange to its response's header section, taking in content meanwhile.
-    pub(super) async fn run(
-        &mut self,
-        admitted: Admitted,
-        mut intake: Option<&mut Intake>,
-        bounds: &Bounds,
-    ) -> Result<Answer, IntakeFault> {
+    async fn run(&mut self, admitted: Admitted, asked: &mut Asked) -> Result<Answer, IntakeFault> {
         let worker = Rc::clone(&self.worker);
+        let interim = admitted.interim.clone();
         let mut run = pin!(exchange::run(&worker, admitted));
+        let Asked { view, intake, .. } = asked;
         poll_fn(|cx| {
             // First the exchange, which may ask for content; content wakes whoever asked for it.
-            if let Poll::Ready(answer) = run.as_mut().poll(cx) {
+            let answer = run.as_mut().poll(cx);
+            if let Some(interim) = &interim {
+                interim.write(self.output.tail(), cx);
+            }
+            if let Poll::Ready(answer) = answer {
                 return Poll::Ready(Ok(answer));
             }
-            if let Some(intake) = intake.as_deref_mut()
-                && let Err(fault) = self.poll_intake(intake, bounds, cx)
-            {
-                return Poll::Ready(Err(fault));
+            if let Some(intake) = intake {
+                self.poll_intake(intake, &view.snapshot.bounds, cx)?;
+            }
+            if self.poll_departure(intake.as_ref(), cx).is_ready() {
+                return Poll::Ready(Err(IntakeFault::Gone));
             }
             match self.poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(Err(IntakeFault::Gone)),
@@ -116,36 +121,72 @@ impl Connection {
         .await
     }
 
-    pub(super) fn poll_intake(
+    async fn respond(&mut self, answer: Answer, mut asked: Asked, record: Record) -> After {
+        let (parts, mut body) = answer.response.into_parts();
+        let shape = Shape {
+            status: parts.status,
+            protocol: asked.protocol,
+            is_head: asked.is_head,
+            length: body.size_hint().exact(),
+        };
+        let delimiter = Delimiter::choose(shape);
+        // Content that has not come yet would be read as the next request.
+        let has_content = asked.intake.as_ref().is_some_and(|intake| !intake.has_ended());
+        asked.intake.iter_mut().for_each(Intake::forgo_continue);
+        let keeps_alive =
+            asked.keeps_alive && !has_content && delimiter != Delimiter::Close && !self.worker.is_draining();
+        self.write_head(shape, delimiter, &parts.headers, keeps_alive);
+        if let Some(origin) = answer.tunnel {
+            record.end(shape.status.as_u16(), 0, Outcome::Answered);
+            return After::Tunnel(origin);
+        }
+        let sent = self.send(&mut body, delimiter, asked.intake.as_mut(), &asked.view.snapshot.bounds).await;
+        if let ResponseBody::Origin(_) = body {
+            self.worker.stats.origin_bytes.add(sent.content_bytes);
+        }
+        let outcome = if sent.is_whole { answer.outcome } else { Outcome::Aborted };
+        record.end(shape.status.as_u16(), sent.content_bytes, outcome);
+        match sent.is_whole {
+            false if delimiter == Delimiter::Close => After::Close(Close::Reset),
+            false => After::Close(Close::Abort),
+            true if keeps_alive => {
+                self.begin_idle();
+                After::Next
+            }
+            true if has_content => After::Close(Close::Lingering),
+            true => After::Close(Close::Plain),
+        }
+    }
+
+    /// Composes a response's head, and counts it.
+    pub(super) fn write_head(
         &mut self,
-        intake: &mut Intake,
-        bounds: &Bounds,
-        cx: &mut Context<'_>,
-    ) -> Result<(), IntakeFault> {
-        let wire =
-            Wire { io: &mut self.incoming.transport, input: &mut self.input, output: &mut self.output };
-        intake.poll(wire, bounds, &self.worker.stats, cx)
+        shape: Shape,
+        delimiter: Delimiter,
+        fields: &HeaderMap,
+        keeps_alive: bool,
+    ) {
+        let mut date = self.worker.date.borrow_mut();
+        let date = date.at(self.worker.now().wall);
+        write_head(self.output.tail(), shape, delimiter, fields, keeps_alive, date);
+        self.worker.stats.response(shape.status);
     }
 
     /// The request's content failed before there was a response.
-    pub(super) fn answer_fault(
-        &mut self,
-        fault: IntakeFault,
-        source: ClientSource,
-        now: Now,
-        record: Record,
-    ) -> After {
+    fn answer_fault(&mut self, fault: IntakeFault, asked: &Asked, record: Record) -> After {
         let refusal = match fault {
             IntakeFault::Malformed => Refusal::malformed(),
             IntakeFault::Bound(bound, count, most) => Refusal::bound(bound, count, most),
             IntakeFault::Gone => {
-                record.end(StatusCode::BAD_REQUEST, 0, Outcome::Aborted);
+                record.end(CLIENT_LEFT, 0, Outcome::Aborted);
                 return After::Close(Close::Abort);
             }
         };
+        let (source, now) = (asked.source, asked.now);
         let refused = Refused { refusal: &refusal, source, accept: None, quota: None, now };
-        let content_bytes = refused.write_http1(&self.worker, Persistence::Close, false, self.output.tail());
-        record.end(refusal.status, content_bytes, Outcome::Refused);
+        let content_bytes =
+            refused.write_http1(&self.worker, Persistence::Close, asked.is_head, self.output.tail());
+        record.end(refusal.status.as_u16(), content_bytes, Outcome::Refused);
         After::Close(Close::Lingering)
     }
 
@@ -181,37 +222,81 @@ impl Connection {
             }
         }
         let flushed = poll_fn(|cx| {
-            if let Some(intake) = intake.as_deref_mut() {
-                // Its failure ends the connection after this response.
-                let _ = self.poll_intake(intake, bounds, cx);
-            }
+            self.poll_intake_beside(intake.as_deref_mut(), bounds, cx);
             self.poll_flush(cx)
         });
         sent.is_whole = flushed.await.is_ok();
         sent
     }
 
-    pub(super) fn poll_frame(
+    fn poll_frame(
         &mut self,
         body: &mut ResponseBody,
-        intake: Option<&mut Intake>,
+        mut intake: Option<&mut Intake>,
         bounds: &Bounds,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
-        if let Some(intake) = intake {
-            let _ = self.poll_intake(intake, bounds, cx);
-        }
+    ) -> Poll<Result<Option<Frame<bytes::Bytes>>, BodyError>> {
+        self.poll_intake_beside(intake.as_deref_mut(), bounds, cx);
         if self.output.len() >= OUTPUT_BYTES_MAX {
-            std::task::ready!(self.poll_flush(cx)).map_err(|_| "the client left")?;
+            ready!(self.poll_flush(cx)).map_err(|_| "the client left")?;
         }
-        match std::pin::Pin::new(body).poll_frame(cx) {
+        match Pin::new(body).poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(frame.transpose()),
             Poll::Pending => {
-                if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
+                let has_failed = matches!(self.poll_flush(cx), Poll::Ready(Err(_)));
+                if has_failed || self.poll_departure(intake.as_deref(), cx).is_ready() {
                     return Poll::Ready(Err("the client left".into()));
                 }
                 Poll::Pending
             }
+        }
+    }
+
+    fn poll_intake(
+        &mut self,
+        intake: &mut Intake,
+        bounds: &Bounds,
+        cx: &mut Context<'_>,
+    ) -> Result<(), IntakeFault> {
+        let wire =
+            Wire { io: &mut self.incoming.transport, input: &mut self.input, output: &mut self.output };
+        intake.poll(wire, bounds, &self.worker.stats, cx)
+    }
+
+    /// Takes in content while its response is sent already. What goes wrong with it can no longer be answered: the
+    /// origin learns that it broke off, and the connection ends behind the response in any case.
+    fn poll_intake_beside(&mut self, intake: Option<&mut Intake>, bounds: &Bounds, cx: &mut Context<'_>) {
+        let Some(intake) = intake else { return };
+        if let Err(IntakeFault::Bound(bound, ..)) = self.poll_intake(intake, bounds, cx) {
+            self.worker.stats.bound(bound);
+        }
+    }
+
+    /// Ready when the client has left while the origin is waited for.
+    ///
+    /// One that has only ended its side may still be there: it gets what comes without a longer pause, and then
+    /// the origin need not go on for nobody.
+    fn poll_departure(&mut self, intake: Option<&Intake>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.half_closed.is_set() {
+            return self.half_closed.poll(cx);
+        }
+        // Content is read as it is wanted, and of what is pipelined behind it one read is held at the most.
+        if intake.is_some_and(|intake| !intake.has_ended()) || !self.input.is_empty() {
+            return Poll::Pending;
+        }
+        let worker = Rc::clone(&self.worker);
+        let mut buffer = worker.read_buffer.borrow_mut();
+        let mut read = ReadBuf::new(&mut buffer);
+        match ready!(Pin::new(&mut self.incoming.transport).poll_read(cx, &mut read)) {
+            Ok(()) if read.filled().is_empty() => {
+                self.half_closed.set(HALF_CLOSED_TIME);
+                self.half_closed.poll(cx)
+            }
+            Ok(()) => {
+                self.input.extend_from_slice(read.filled());
+                Poll::Pending
+            }
+            Err(_) => Poll::Ready(()),
         }
     }
 
@@ -225,6 +310,9 @@ impl Connection {
         if written > 0 {
             self.worker.stats.sent_bytes.add(written);
             self.write_deadline.clear();
+            if self.half_closed.is_set() {
+                self.half_closed.set(HALF_CLOSED_TIME);
+            }
         }
         match flushed {
             Poll::Ready(result) => Poll::Ready(result.map_err(|_| Close::Abort)),
@@ -240,8 +328,5 @@ impl Connection {
     }
 }
 
-/// What was sent of a response.
-pub(super) struct Sent {
-    pub(super) content_bytes: u64,
-    pub(super) is_whole: bool,
-}
+/// How long a client that has ended its side is waited for between two pieces of its response.
+const HALF_CLOSED_TIME: Duration = Duration::from_secs(3);

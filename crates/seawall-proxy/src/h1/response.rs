@@ -83,6 +83,21 @@ impl Delimiter {
     }
 }
 
+/// Writes a whole interim response.
+pub(crate) fn write_interim(out: &mut BytesMut, status: StatusCode, fields: &HeaderMap) {
+    write_status_line(out, status);
+    write_fields(out, fields, |_| true);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_status_line(out: &mut BytesMut, status: StatusCode) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Writes the status line and the header section.
 pub(crate) fn write_head(
     out: &mut BytesMut,
@@ -93,11 +108,7 @@ pub(crate) fn write_head(
     date: &str,
 ) {
     out.reserve(HEAD_BYTES_USUAL);
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(shape.status.as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(shape.status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    write_status_line(out, shape.status);
     let is_switch = shape.status == StatusCode::SWITCHING_PROTOCOLS;
     // Content-Length of a response without content tells what a GET would give (RFC 9110 §8.6), and stays.
     let drops_length = delimiter != Delimiter::Empty;

@@ -9,47 +9,81 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// What was counted on one connection.
-#[derive(Debug, Default)]
+///
+/// A token bucket: control frames cost; requests, content in either direction, and time earn.
+#[derive(Debug)]
 pub(crate) struct Frames {
-    credit: Cell<Credit>,
+    credit: Cell<u32>,
+    /// When time was last turned into credit.
+    refilled: Cell<Instant>,
+    /// Bytes written that have not earned yet.
+    written: Cell<usize>,
+    last_kind: Cell<u8>,
     is_flooded: Cell<bool>,
 }
 
-/// A token bucket filled by work that is worth something: a request, or its content.
-#[derive(Clone, Copy, Debug)]
-struct Credit(u32);
-
-impl Default for Credit {
-    fn default() -> Self {
-        Self(CREDIT_MAX)
-    }
-}
-
 impl Frames {
+    pub(crate) fn new() -> Self {
+        Self {
+            credit: Cell::new(CREDIT_MAX),
+            refilled: Cell::new(Instant::now()),
+            written: Cell::new(0),
+            last_kind: Cell::new(0),
+            is_flooded: Cell::new(false),
+        }
+    }
+
     /// Whether the connection was ended for its frames.
     pub(crate) fn is_flooded(&self) -> bool {
         self.is_flooded.get()
     }
 
+    /// Whether a header block goes on in CONTINUATION frames.
+    pub(crate) fn is_amid_continuations(&self) -> bool {
+        self.last_kind.get() == CONTINUATION
+    }
+
     /// Counts one frame; false if it was one too many.
-    fn count(&self, kind: u8, length: u32) -> bool {
-        let Credit(credit) = self.credit.get();
-        let next = match kind {
+    fn count(&self, kind: u8, flags: u8, length: u32) -> bool {
+        self.last_kind.set(kind);
+        match kind {
             // A request earns more than its window updates, its priority and its reset cost.
-            HEADERS => Some(credit.saturating_add(HEADERS_EARN).min(CREDIT_MAX)),
-            DATA if length > 0 => {
-                Some(credit.saturating_add(1 + length / DATA_BYTES_PER_CREDIT).min(CREDIT_MAX))
-            }
-            WINDOW_UPDATE => credit.checked_sub(1),
-            _ => credit.checked_sub(CONTROL_COST),
-        };
-        match next {
-            Some(next) => self.credit.set(Credit(next)),
+            HEADERS => self.earn(HEADERS_EARN),
+            DATA if length > 0 => self.earn(1 + length / BYTES_PER_CREDIT),
+            // The end of content whose length was not known; a stream has one.
+            DATA if flags & END_STREAM != 0 => {}
+            WINDOW_UPDATE => return self.pay(1),
+            _ => return self.pay(CONTROL_COST),
+        }
+        true
+    }
+
+    /// Content that is sent earns what the client's window updates for it cost: some clients send two for every 4 KiB.
+    fn count_written(&self, bytes: usize) {
+        let written = self.written.get() + bytes;
+        self.earn(u32::try_from(written / BYTES_PER_CREDIT as usize).unwrap_or(CREDIT_MAX));
+        self.written.set(written % BYTES_PER_CREDIT as usize);
+    }
+
+    fn earn(&self, credit: u32) {
+        self.credit.set(self.credit.get().saturating_add(credit).min(CREDIT_MAX));
+    }
+
+    fn pay(&self, cost: u32) -> bool {
+        if self.credit.get() < cost {
+            // The clock is read only here: a connection may stay for days, and PING every few seconds.
+            let now = Instant::now();
+            let seconds = now.duration_since(self.refilled.replace(now)).as_secs_f32();
+            self.earn((seconds * CREDIT_PER_SECOND) as u32);
+        }
+        match self.credit.get().checked_sub(cost) {
+            Some(rest) => self.credit.set(rest),
             None => self.is_flooded.set(true),
         }
-        next.is_some()
+        !self.is_flooded.get()
     }
 }
 
@@ -93,7 +127,7 @@ impl<T> FrameMeter<T> {
                     bytes = &bytes[taken..];
                     if *have == HEADER_BYTES {
                         let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
-                        if !self.frames.count(header[3], length) {
+                        if !self.frames.count(header[3], header[4], length) {
                             return false;
                         }
                         self.place = Place::Payload { left: length };
@@ -130,7 +164,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for FrameMeter<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for FrameMeter<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
+        self.frames.count_written(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -138,7 +174,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for FrameMeter<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
+        self.frames.count_written(written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -160,6 +198,8 @@ const HEADER_BYTES: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
 
 /// A connection may begin with this much: some 1,000 control frames.
 const CREDIT_MAX: u32 = 10_000;
@@ -168,24 +208,32 @@ const CONTROL_COST: u32 = 10;
 /// What a request earns: a browser sends one or two control frames with each. A client that opens a stream and
 /// resets it at once runs out after some 2,000 of them.
 const HEADERS_EARN: u32 = 5;
-/// Content earns about what the window updates of a response of that size cost.
-const DATA_BYTES_PER_CREDIT: u32 = 1024;
+/// Content in either direction earns about what the window updates for it cost.
+const BYTES_PER_CREDIT: u32 = 1024;
+/// Two control frames a second may go on for ever.
+const CREDIT_PER_SECOND: f32 = 20.0;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn frame(kind: u8, length: u32) -> Vec<u8> {
+        flagged(kind, 0, length)
+    }
+
+    fn flagged(kind: u8, flags: u8, length: u32) -> Vec<u8> {
         let mut bytes = length.to_be_bytes()[1..].to_vec();
-        bytes.extend([kind, 0, 0, 0, 0, 1]);
+        bytes.extend([kind, flags, 0, 0, 0, 1]);
         bytes.resize(HEADER_BYTES + length as usize, 0);
         bytes
     }
 
     fn passes(frames: &[Vec<u8>], step: usize) -> bool {
-        let mut meter = FrameMeter::new((), Rc::new(Frames::default()));
+        let mut meter = FrameMeter::new((), Rc::new(Frames::new()));
         let mut bytes = vec![0; PREFACE_BYTES];
         bytes.extend(frames.concat());
         bytes.chunks(step).all(|piece| meter.meter(piece))
@@ -202,6 +250,34 @@ mod tests {
         frames.extend(vec![frame(DATA, 16_000); 500]);
         frames.extend(vec![frame(6, 8); 500]);
         assert!(passes(&frames, 1000));
+    }
+
+    #[test]
+    fn uploads_of_unknown_length_may_end_with_an_empty_frame() {
+        let call: Vec<_> = (0..5000)
+            .flat_map(|_| [frame(HEADERS, 20), frame(DATA, 5), flagged(DATA, END_STREAM, 0)])
+            .collect();
+        assert!(passes(&call, 1000));
+    }
+
+    #[test]
+    fn downloads_pay_for_their_window_updates() {
+        let frames = Frames::new();
+        for _ in 0..1_000_000 {
+            frames.count_written(4 << 10);
+            assert!(frames.count(WINDOW_UPDATE, 0, 4) && frames.count(WINDOW_UPDATE, 0, 4));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_now_and_then_may_go_on_for_ever() {
+        let frames = Frames::new();
+        for _ in 0..20_000 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(frames.count(6, 0, 8));
+        }
+        let burst = (0..2000).take_while(|_| frames.count(6, 0, 8)).count();
+        assert!((900..1100).contains(&burst), "{burst}");
     }
 
     #[test]

@@ -251,13 +251,14 @@ fn is_idempotent(method: &Method) -> bool {
     )
 }
 
-/// The same request again; only for one without content. Extensions are for us, not for the wire.
+/// The same request again; only for one without content. Extensions say who is told of interim responses.
 fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     let mut copy = Request::new(RequestBody::Empty);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
     copy
 }
 

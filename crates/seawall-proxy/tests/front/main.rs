@@ -1,0 +1,22 @@
+//! The HTTP/1.1 and HTTP/2 fronts on real sockets, between scripted origins and clients that say exactly what they
+//! are told to.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod edge;
+mod origin;
+
+mod bounds;
+mod content;
+mod faults;
+mod fields;
+mod framing;
+mod http2;
+mod http2_frames;
+mod http2_wire;
+mod informational;
+mod messages;
+mod refusals;
+mod running;
+mod tunnels;
