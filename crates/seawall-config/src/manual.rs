@@ -225,7 +225,7 @@ pub(crate) static SITE: Section = Section {
             "URL, table, or array of them",
             "either this or `files` is required",
             "\"http://127.0.0.1:8080\"",
-            "The origin servers: `http://` or `https://`, host and port, without a path. Several share the exchanges; a table as under [origin](#origin) gives one a weight.",
+            "The origin servers: `http://` or `https://`, host and port, without a path. Several share the exchanges; a table as under [origin](#siteorigin) gives one a weight.",
         )
         .foreign(&["proxy_pass", "upstream", "backend", "reverse_proxy", "origins", "servers", "proxy"]),
         words(

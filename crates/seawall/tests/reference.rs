@@ -1,7 +1,7 @@
-//! The page of the command line says what `--help` says.
+//! The page of the command line says what `--help` says, and no page links to nowhere.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory};
 use seawall::cli::Cli;
@@ -52,3 +52,44 @@ seawall completions bash > /usr/share/bash-completion/completions/seawall
 seawall man > /usr/share/man/man1/seawall.1
 ```
 ";
+
+#[test]
+fn every_link_of_the_documentation_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let mut pages: Vec<_> = markdown(&root);
+    for folder in ["docs", "docs/guides", "docs/concepts", "docs/reference", "docs/decisions"] {
+        pages.extend(markdown(&root.join(folder)));
+    }
+    assert!(pages.len() > 30, "{pages:?}");
+    let mut broken = Vec::new();
+    for page in &pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            let leads = link.starts_with("http")
+                || target.exists() && (anchor.is_empty() || anchors(&target).contains(&anchor.to_owned()));
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+fn markdown(folder: &Path) -> Vec<PathBuf> {
+    let entries =
+        std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+/// The headings of a page as they are linked to.
+fn anchors(page: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(page).expect("a page");
+    let headings =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
+        .collect()
+}
