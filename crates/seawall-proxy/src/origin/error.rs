@@ -170,6 +170,9 @@ impl FetchError {
             Self::Dns { .. } => Fault::Origin(OriginFault::Dns),
             Self::Connect { .. } => Fault::Origin(OriginFault::ConnectionRefused),
             Self::ConnectTimeout { .. } => Fault::Origin(OriginFault::ConnectionTimeout),
+            Self::Tls { source, .. } if is_about_certificate(source) => {
+                Fault::Origin(OriginFault::TlsCertificate)
+            }
             Self::Tls { .. } => Fault::Origin(OriginFault::Tls),
             Self::Terminated { .. } => Fault::Origin(OriginFault::ConnectionTerminated),
             Self::ResponseTimeout { .. } => Fault::Origin(OriginFault::ResponseTimeout),
@@ -219,4 +222,9 @@ impl ContentFault {
             Self::ReadTimeout { .. } => OriginFault::ResponseTimeout,
         }
     }
+}
+
+fn is_about_certificate(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
 }

@@ -70,7 +70,7 @@ fn a_tls_origin_is_verified_and_kept_alive() {
 }
 
 #[test]
-fn an_origin_with_another_name_or_another_authority_is_a_tls_fault() {
+fn an_origin_with_another_name_or_another_authority_has_a_certificate_at_fault() {
     run(async {
         let (origin, other) = (tls_origin(b"http/1.1").await, tls_origin(b"http/1.1").await);
         let port = origin.address.port();
@@ -78,7 +78,7 @@ fn an_origin_with_another_name_or_another_authority_is_a_tls_fault() {
             [tls_group(format!("127.0.0.1:{port}"), &origin), tls_group(format!("localhost:{port}"), &other)]
         {
             let error = tls_pool(&group).fetch(get("/")).await.err().unwrap();
-            assert_eq!(error.fault(), Fault::Origin(OriginFault::Tls));
+            assert_eq!(error.fault(), Fault::Origin(OriginFault::TlsCertificate));
             assert!(error.is_retry_safe());
         }
     });
