@@ -31,7 +31,10 @@ pub(crate) fn run(args: Serve) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::wrong(error),
     };
-    match runtime.block_on(serve(source, config, &log)) {
+    let served = runtime.block_on(serve(source, config, &log));
+    // Whoever asked twice does not want to wait for connections: a drain may still run on a thread of the runtime.
+    runtime.shutdown_background();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(EdgeError(problems)) => {
             problems.iter().for_each(output::problem);
