@@ -39,6 +39,11 @@ impl Certificate {
             "-days",
             "1",
         ]);
+        // The system's configuration would make it the certificate of an authority, which is none of a server.
+        let configuration = folder.join("openssl.cnf");
+        std::fs::write(&configuration, "[req]\ndistinguished_name = name\n[name]\n")
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", configuration.display()));
+        openssl.arg("-config").arg(configuration).args(["-addext", "basicConstraints=critical,CA:FALSE"]);
         openssl.arg("-subj").arg(format!("/CN={first}"));
         openssl.arg("-addext").arg(format!("subjectAltName={}", alternatives.collect::<Vec<_>>().join(",")));
         openssl.arg("-keyout").arg(&this.key).arg("-out").arg(&this.certificate);

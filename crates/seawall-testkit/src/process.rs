@@ -29,8 +29,14 @@ impl Process {
     /// Starts it. `name` is for messages.
     #[track_caller]
     pub fn spawn(name: &str, command: &Command) -> Self {
+        Self::spawn_with_input(name, command, Stdio::null())
+    }
+
+    /// Starts it with something else than nothing as its standard input.
+    #[track_caller]
+    pub fn spawn_with_input(name: &str, command: &Command, input: Stdio) -> Self {
         let mut guarded = die_with_us(command);
-        guarded.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        guarded.process_group(0).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = guarded.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let log = Arc::new(Log::default());
         log.follow(child.stdout.take());
@@ -46,6 +52,14 @@ impl Process {
     /// What it printed so far, both streams in the order of arrival.
     pub fn log(&self) -> String {
         self.log.lines().join("\n")
+    }
+
+    /// What it printed, once it has ended and everything was read.
+    #[track_caller]
+    pub fn log_to_its_end(&mut self) -> String {
+        let ended = self.log.wait(START_TIME_MAX, |_| None::<()>);
+        assert_eq!(ended, Err("it ended"), "{} has not closed its output\n{}", self.name, self.log());
+        self.log()
     }
 
     /// Waits for a line for which `pick` gives something, among those printed already too.

@@ -1,7 +1,7 @@
 //! Bytes on a socket, for what no well-behaved client sends.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A TCP connection that says exactly what it is told to.
@@ -41,6 +41,15 @@ impl Raw {
         let raw = Self { stream, time: Duration::from_secs(10) };
         let _ = raw.stream.set_write_timeout(Some(Duration::from_secs(10)));
         raw
+    }
+
+    /// Connects from another loopback address.
+    #[track_caller]
+    pub fn connect_from(from: Ipv4Addr, address: SocketAddr) -> Self {
+        let stream = crate::load::open(from, address);
+        let stream =
+            stream.unwrap_or_else(|error| panic!("cannot connect from {from} to {address}: {error}"));
+        Self { stream, time: Duration::from_secs(10) }
     }
 
     /// Sets how long one read may take in all.

@@ -1,13 +1,13 @@
 //! The load of the story: one application's storm of POSTs, and innocent readers who come the same way.
 //!
 //! `POST /ca/cacert.pem` as `QQGameHall`, in bursts, each from the storm's address; between the bursts a reader of the
-//! mailing list archive asks for one page, each reader with an agent and an address of their own. What every
+//! mailing list archive asks for one page, each reader with an agent and an address of their own, in their language. What every
 //! one of them got is counted. The load is fixed in number, so that its figures can be compared.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Apache, ApacheBuilder, Curl};
+use crate::{Apache, ApacheBuilder, Curl, Nginx, NginxBuilder};
 
 /// How much of each.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub struct Outcome {
     pub readers: Tally,
     /// The refusals that readers got: agent and content, for `why`.
     pub refusals: Vec<(String, String)>,
+    /// What the storm's last refusal said.
+    pub storm_refusal: Option<String>,
 }
 
 /// Responses by status, and their content bytes.
@@ -42,6 +44,17 @@ pub struct Tally {
 #[track_caller]
 pub fn origin() -> ApacheBuilder {
     let mut origin = Apache::builder().file("ca/cacert.pem", vec![b'A'; BUNDLE_BYTES]);
+    for reader in 0..=u8::MAX {
+        origin = origin.file(&page(reader), format!("<!doctype html><title>message {reader}</title>\n"));
+    }
+    origin
+}
+
+/// An nginx that serves the same; it answers a POST for a file with the file, as Apache does.
+#[track_caller]
+pub fn nginx_origin() -> NginxBuilder {
+    let mut origin = Nginx::builder().server("error_page 405 =200 $uri;");
+    origin = origin.file("ca/cacert.pem", vec![b'A'; BUNDLE_BYTES]);
     for reader in 0..=u8::MAX {
         origin = origin.file(&page(reader), format!("<!doctype html><title>message {reader}</title>\n"));
     }
@@ -65,10 +78,14 @@ pub fn send(base: &str, load: Load) -> Outcome {
     for reader in 0..load.readers {
         for reply in burst(base, load.burst) {
             outcome.storm.count(reply.status, reply.body.len());
+            if reply.status != 200 {
+                outcome.storm_refusal = Some(reply.text());
+            }
         }
         let agent = agent(reader);
         let address = format!("127.0.1.{}", reader.saturating_add(1));
-        let reply = Curl::get(format!("{base}{}", page(reader))).agent(&agent).from_address(&address).run();
+        let get = Curl::get(format!("{base}{}", page(reader))).agent(&agent).from_address(&address);
+        let reply = get.header("Accept-Language", LANGUAGES[usize::from(reader) % LANGUAGES.len()]).run();
         outcome.readers.count(reply.status, reply.body.len());
         if reply.status != 200 {
             outcome.refusals.push((agent, reply.text()));
@@ -87,11 +104,13 @@ fn burst(base: &str, count: usize) -> Vec<crate::Reply> {
     if count == 0 { Vec::new() } else { run.run_all() }
 }
 
-fn page(reader: u8) -> String {
+/// A reader's page.
+pub fn page(reader: u8) -> String {
     format!("/archive/{reader}.html")
 }
 
-fn agent(reader: u8) -> String {
+/// A reader's agent.
+pub fn agent(reader: u8) -> String {
     format!("Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Gecko/20100101 Reader/{reader}", 60 + reader)
 }
 
@@ -124,6 +143,9 @@ impl fmt::Display for Outcome {
         write!(out, "storm {}; readers {}", self.storm, self.readers)
     }
 }
+
+/// What readers prefer to read, in turn.
+const LANGUAGES: [&str; 6] = ["en-GB,en;q=0.9", "de,en;q=0.5", "sv-SE", "pt-BR,pt;q=0.8", "ja", "fr-CA,fr"];
 
 /// Where the storm comes from; readers come from 127.0.1.0/24.
 pub const STORM_ADDRESS: &str = "127.0.2.1";
