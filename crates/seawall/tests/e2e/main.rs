@@ -1,20 +1,25 @@
-//! The built binary, with a real nginx or Apache behind it and curl before it.
+//! The binary between real servers and real clients: what a person sees who runs it.
+//!
+//! Every wait is on an event and has a deadline; every load is bounded; everything stays on loopback.
 
+#![expect(clippy::print_stdout, reason = "tests print the figures that they measured")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod activation;
+mod check;
+mod handover;
+mod intermediary;
 mod lifecycle;
+mod limits;
+mod logs;
+mod memory;
+mod origins;
+mod privacy;
+mod proxy_protocol;
 mod proxying;
+mod reload;
+mod rules;
+mod serve;
 mod story;
-
-use seawall_testkit::{Nginx, Seawall, SeawallBuilder};
-
-/// The binary under test.
-const BINARY: &str = env!("CARGO_BIN_EXE_seawall");
-
-/// A `seawall serve` to be described further.
-fn seawall() -> SeawallBuilder {
-    Seawall::builder(BINARY)
-}
-
-/// In front of this origin, with nothing else said.
-fn in_front_of(origin: &Nginx) -> Seawall {
-    seawall().origin(&origin.url("")).start()
-}
+mod support;
+mod tls;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seawall_testkit::{Curl, End, Nginx, Raw};
 
-use crate::{in_front_of, seawall};
+use crate::support::{in_front_of, seawall};
 
 #[test]
 fn response_passes_as_the_origin_sent_it() {
