@@ -1,7 +1,8 @@
 //! The `seawall` under test.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub struct SeawallBuilder {
     listens: bool,
     administers: bool,
     keeps_state: bool,
+    activation: Option<TcpListener>,
 }
 
 impl Seawall {
@@ -64,6 +66,7 @@ impl Seawall {
             listens: false,
             administers: false,
             keeps_state: false,
+            activation: None,
         }
     }
 
@@ -110,10 +113,16 @@ impl Seawall {
         self.process.id()
     }
 
-    /// Writes another configuration, filled in like the first, and has it loaded (SIGHUP). Does not wait for it.
+    /// Writes another configuration, filled in like the first.
+    #[track_caller]
+    pub fn configure(&self, configuration: &str) {
+        self.dir.write("seawall.toml", self.places.fill(configuration));
+    }
+
+    /// Writes another configuration and has it loaded (SIGHUP). Does not wait for it.
     #[track_caller]
     pub fn reload(&self, configuration: &str) {
-        self.dir.write("seawall.toml", self.places.fill(configuration));
+        self.configure(configuration);
         self.process.signal(Signal::HUP);
     }
 
@@ -150,10 +159,15 @@ impl SeawallBuilder {
     }
 
     /// Listens there: `--listen ADDRESS`; a free port on 127.0.0.1 when nothing is said.
-    /// The admin API gets a free port in any case.
     pub fn listen(mut self, address: &str) -> Self {
         self.listens = true;
         self.arg("--listen").arg(address)
+    }
+
+    /// Has its admin API there: `--admin ADDRESS`; at a free port on 127.0.0.1 when nothing is said.
+    pub fn admin(mut self, address: &str) -> Self {
+        self.administers = true;
+        self.arg("--admin").arg(address)
     }
 
     /// Keeps its state there: `--state DIR`; in the kit's folder when nothing is said.
@@ -174,9 +188,34 @@ impl SeawallBuilder {
         self
     }
 
+    /// Passes it a listening socket, as a service manager does (`LISTEN_FDS`).
+    pub fn activated_by(mut self, socket: TcpListener) -> Self {
+        self.activation = Some(socket);
+        self
+    }
+
     /// Starts it, and waits until it has said where it listens and where its admin API is.
     #[track_caller]
     pub fn start(mut self) -> Seawall {
+        let mut process = self.spawn();
+        let admin = process.wait_for_line("`admin on URL`", |line| url_after(line, "admin on "));
+        process.wait_for_line("`listening on URL`", |line| url_after(line, "listening on "));
+        let listeners = process.log().lines().filter_map(|line| url_after(line, "listening on ")).collect();
+        Seawall { listeners, admin, places: self.places, process, dir: self.dir }
+    }
+
+    /// Starts it although it is expected to fail: waits for its end, and gives the status and what it printed.
+    #[track_caller]
+    pub fn fail(mut self) -> (ExitStatus, String) {
+        let mut process = self.spawn();
+        let Some(status) = process.wait(Duration::from_secs(30)) else {
+            panic!("it did not end\n{}", process.log());
+        };
+        (status, process.log_to_its_end())
+    }
+
+    #[track_caller]
+    fn spawn(&mut self) -> Process {
         if !self.listens {
             self.command.args(["--listen", &self.places.listen]);
         }
@@ -186,12 +225,24 @@ impl SeawallBuilder {
         if !self.keeps_state {
             self.command.arg("--state").arg(self.dir.join("state"));
         }
-        let mut process = Process::spawn("seawall", &self.command);
-        let admin = process.wait_for_line("`admin on URL`", |line| url_after(line, "admin on "));
-        process.wait_for_line("`listening on URL`", |line| url_after(line, "listening on "));
-        let listeners = process.log().lines().filter_map(|line| url_after(line, "listening on ")).collect();
-        Seawall { listeners, admin, places: self.places, process, dir: self.dir }
+        match self.activation.take() {
+            None => Process::spawn("seawall", &self.command),
+            Some(socket) => {
+                Process::spawn_with_input("seawall", &activated(&self.command), OwnedFd::from(socket).into())
+            }
+        }
     }
+}
+
+/// The same command, with its standard input as the one socket that a service manager passes.
+fn activated(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    // The first descriptor of a service manager is 3, and `LISTEN_PID` must be the process that `exec` becomes.
+    let script = r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
+    shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    shell.envs(set);
+    shell
 }
 
 /// The URL after a phrase, wherever in the line: it may stand in a log line with time and level before it.
