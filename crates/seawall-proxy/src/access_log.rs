@@ -158,7 +158,8 @@ fn format(line: &AccessLine<'_>, with_addresses: bool) -> String {
     text.push(' ');
     push_escaped(&mut text, line.target);
     text.push(' ');
-    text.push_str(line.protocol);
+    // As Apache and nginx write it: readers of the format look for two numbers.
+    text.push_str(if line.protocol == "HTTP/2" { "HTTP/2.0" } else { line.protocol });
     let _ = write!(text, "\" {:03} ", line.status);
     match line.content_bytes {
         0 => text.push('-'),
@@ -221,6 +222,12 @@ mod tests {
         let tail = " - - [10/Oct/2000:13:55:36 +0000] \"GET /a?b HTTP/1.1\" 200 2326 \"-\" \"curl\"\n";
         assert_eq!(format(&line(b"curl"), true), format!("192.0.2.7{tail}"));
         assert_eq!(format(&line(b"curl"), false), format!("-{tail}"));
+    }
+
+    #[test]
+    fn http2_has_a_minor_version_as_readers_expect() {
+        let text = format(&AccessLine { protocol: "HTTP/2", ..line(b"curl") }, false);
+        assert!(text.contains(" HTTP/2.0\" "), "{text}");
     }
 
     #[test]
