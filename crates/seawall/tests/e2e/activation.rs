@@ -45,8 +45,6 @@ fn passed_socket_is_served_and_connections_that_waited_get_their_answer() {
     let edge = seawall()
         .origin(&origin.url(""))
         .listen(&address.to_string())
-        .arg("--admin")
-        .arg("127.0.0.1:0")
         .activated_by(socket.try_clone().unwrap())
         .start();
     assert_eq!(edge.address(), address);
@@ -55,13 +53,7 @@ fn passed_socket_is_served_and_connections_that_waited_get_their_answer() {
     // The manager keeps the socket: a restart refuses nobody.
     drop(edge);
     let waiting = std::thread::spawn(move || Curl::get(format!("http://{address}/")).run().status);
-    let edge = seawall()
-        .origin(&origin.url(""))
-        .listen(&address.to_string())
-        .arg("--admin")
-        .arg("127.0.0.1:0")
-        .activated_by(socket)
-        .start();
+    let edge = seawall().origin(&origin.url("")).listen(&address.to_string()).activated_by(socket).start();
     assert_eq!(waiting.join().unwrap(), 200);
     drop(edge);
 }
@@ -95,8 +87,7 @@ fn service_manager_is_told_who_serves_after_a_handover() {
         seawall()
             .origin(&origin.url(""))
             .listen(&format!("127.0.0.1:{listen}"))
-            .arg("--admin")
-            .arg(format!("127.0.0.1:{admin}"))
+            .admin(&format!("127.0.0.1:{admin}"))
             .state(&state)
             .env("NOTIFY_SOCKET", &manager.address())
             .start()

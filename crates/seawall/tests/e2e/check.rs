@@ -13,7 +13,7 @@ fn check(path: &Path, more: &[&str]) -> Ran {
 /// `seawall serve` with a free place to be, so that nothing but the configuration can be wrong.
 #[track_caller]
 fn serve_refuses(path: &Path) -> String {
-    let (status, said) = seawall().arg(path).listen("127.0.0.1:0").arg("--admin").arg("127.0.0.1:0").fail();
+    let (status, said) = seawall().arg(path).listen("127.0.0.1:0").fail();
     assert_eq!(status.code(), Some(2), "{said}");
     said
 }

@@ -24,8 +24,7 @@ impl Place {
         seawall()
             .origin(origin)
             .listen(&format!("127.0.0.1:{}", self.listen))
-            .arg("--admin")
-            .arg(format!("127.0.0.1:{}", self.admin))
+            .admin(&format!("127.0.0.1:{}", self.admin))
             .state(&self.dir.join("state"))
     }
 

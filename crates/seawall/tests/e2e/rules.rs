@@ -108,15 +108,7 @@ fn rules_outlive_a_restart_and_a_kill() {
     let origin = Nginx::builder().start();
     let dir = Dir::new();
     let state = dir.join("state");
-    let start = || {
-        seawall()
-            .origin(&origin.url(""))
-            .listen("127.0.0.1:0")
-            .arg("--admin")
-            .arg("127.0.0.1:0")
-            .state(&state)
-            .start()
-    };
+    let start = || seawall().origin(&origin.url("")).listen("127.0.0.1:0").state(&state).start();
     let on = |edge: &Seawall, command: &str| crate::support::on_with(edge, command, &state).ok();
     let mut edge = start();
     for number in 0..8 {
@@ -152,7 +144,7 @@ fn kill_in_the_middle_of_adding_loses_no_rule_that_was_confirmed() {
     let state = dir.join("state");
     let mut confirmed: Vec<String> = Vec::new();
     for round in 0..3 {
-        let start = seawall().origin(&origin.url("")).listen("127.0.0.1:0").arg("--admin").arg("127.0.0.1:0");
+        let start = seawall().origin(&origin.url("")).listen("127.0.0.1:0");
         let mut edge = start.state(&state).start();
         for name in &confirmed {
             assert_eq!(status(&edge, &format!("/{name}")), 403, "{name} after {round} kills");
