@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, Uri, Version, header};
+use http::{Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use hyper::body::Incoming as H2Body;
 use hyper::server::conn::http2;
@@ -229,7 +229,7 @@ impl Front {
         }
         if answer.outcome == Outcome::Aborted {
             record.end(CLIENT_LEFT, 0, Outcome::Aborted);
-            return Err(StreamReset);
+            return Err(StreamReset::new(h2::Reason::CANCEL));
         }
         let outcome = answer.outcome;
         Ok(self.finish(answer.response, is_head, guard, |body| body.of(record, outcome).with(fault)))
@@ -259,6 +259,13 @@ impl Front {
             .and_then(|line| size_refusal(&parts, &view.snapshot.bounds).map_or(Ok(line), Err));
         let line = match checked {
             Ok(line) => line,
+            // RFC 9113 §8.1.1: a malformed request is a stream error. Nobody who browses sends one, so there is nobody
+            // to explain anything to.
+            Err(refusal) if refusal.status == StatusCode::BAD_REQUEST => {
+                worker.stats.refusal(&refusal.cause);
+                worker.stats.exchange(Protocol::Http2, Outcome::Refused);
+                return Err(StreamReset::new(h2::Reason::PROTOCOL_ERROR));
+            }
             Err(refusal) => return Ok(self.refuse_head(&refusal, now)),
         };
         let mut storage = FieldStorage::new();
@@ -306,7 +313,7 @@ impl Front {
             Admission::Tarpit(refusal, delay) => Ok(Decided::Later(refused(&refusal, None), delay)),
             Admission::Drop => {
                 note_refusal(worker, view, &facts, &parts.uri, (DROPPED, 0), now);
-                Err(StreamReset)
+                Err(StreamReset::new(h2::Reason::CANCEL))
             }
         }
     }
@@ -365,7 +372,17 @@ enum Decided {
 /// Resets the stream instead of answering.
 #[derive(Debug, thiserror::Error)]
 #[error("the stream is reset")]
-pub(crate) struct StreamReset;
+pub(crate) struct StreamReset {
+    /// Where hyper looks for the code.
+    #[source]
+    reason: h2::Error,
+}
+
+impl StreamReset {
+    fn new(reason: h2::Reason) -> Self {
+        Self { reason: reason.into() }
+    }
+}
 
 /// Counts and logs a request that was refused, with the status and the bytes of content of its answer.
 fn note_refusal(
