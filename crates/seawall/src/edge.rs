@@ -6,17 +6,18 @@
 mod control;
 mod fleet;
 mod metrics;
+mod open;
+mod reload;
 
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use seawall_config::Config;
-use seawall_config::config::{AccessLog as AccessLogConfig, Listen};
+use seawall_config::config::Listen;
 use seawall_console::control::Readiness;
 use seawall_http::UnixTime;
 use seawall_proxy::access_log::AccessLog;
@@ -26,14 +27,18 @@ use seawall_proxy::intermediaries::Reporter;
 use seawall_proxy::listen::{AcceptPolicy, Bound, InheritedSocket, Stop, bind_with};
 use seawall_proxy::shared::{Shared, SharedParts};
 use seawall_proxy::snapshot::Snapshot;
-use seawall_proxy::tls::{CertificateStore, Certificates, server_config};
+use seawall_proxy::tls::CertificateStore;
 use seawall_rules::limit::LimitTable;
 use seawall_rules::set::RuleSet;
 use seawall_rules::tally::Totals;
 
 use self::fleet::{Fleet, FleetParts};
+use self::open::{
+    accept_policy, admin_listener, load_certificates, open_access_log, open_rulebook, random, server_tls,
+    workers,
+};
 use crate::load::ConfigSource;
-use crate::rulebook::{Configured, Entry, Rulebook, compile_set};
+use crate::rulebook::{Entry, Rulebook};
 use crate::state::StateFolder;
 
 /// The process that serves.
@@ -183,93 +188,6 @@ impl Edge {
         self.readiness.store(readiness as u8, Ordering::Relaxed);
     }
 
-    /// Reads the configuration again: all of it takes effect, or nothing. Gives the settings that have changed and
-    /// take effect only at the next start.
-    pub fn reload(&self) -> Result<Vec<&'static str>, EdgeError> {
-        let reloaded = self.try_reload();
-        self.reloads[usize::from(reloaded.is_err())].fetch_add(1, Ordering::Relaxed);
-        reloaded
-    }
-
-    fn try_reload(&self) -> Result<Vec<&'static str>, EdgeError> {
-        let outcome = self.source.load().map_err(EdgeError::one)?;
-        let config = outcome.result.map_err(|errors| {
-            EdgeError(errors.iter().map(|error| crate::load::render(error).trim_end().to_owned()).collect())
-        })?;
-        let mut changing = self.changing();
-        let now = clock::wall();
-        // First whatever can fail.
-        let certificates = load_certificates(&config, changing.certificates.as_ref(), now)?;
-        let kept_log = changing.access_log.as_ref().filter(|log| logs_to(log, &config));
-        let new_log = if kept_log.is_some() { None } else { open_access_log(&config)? };
-        let handle = new_log.as_ref().or(kept_log).map(AccessLog::handle);
-        let old = self.shared.snapshot();
-        let mut snapshot =
-            Snapshot::build(&config, Arc::clone(&old.rules), handle, Some(&old)).map_err(EdgeError::many)?;
-        let moves = config.listen != changing.config.listen;
-        let bound = if moves { Some(self.rebind(&config, &changing)?) } else { None };
-        let configured = configured(&config);
-        let rulebook = self.rulebook(&mut changing)?;
-        rulebook.reload(configured, now).map_err(EdgeError::one)?;
-        // From here on nothing fails but starting threads, which comes last.
-        snapshot.rules = rulebook.published().load_full();
-        let entries = rulebook.list().to_vec();
-        changing.entries = entries;
-        changing.generation += 1;
-        self.install_certificates(&mut changing, certificates);
-        self.policy.store(Arc::new(accept_policy(&config)));
-        self.admission.set_bounds(config.bounds.connections, config.bounds.connections_per_network);
-        self.shared.publish(Arc::new(snapshot));
-        if kept_log_reopens(&changing, &config) {
-            tracing::warn!("the access log was not opened again: its queue is full");
-        }
-        if let Some(log) = new_log {
-            changing.access_log = Some(log);
-        } else if config.log.access == AccessLogConfig::Off {
-            changing.access_log = None;
-        }
-        let needs_restart = needs_restart(&changing.config, &config);
-        changing.config = config;
-        if let Some(bound) = bound {
-            self.move_fleet(&mut changing, bound)?;
-        }
-        Ok(needs_restart)
-    }
-
-    /// New sockets for new addresses; those that stay are shared with the old ones.
-    fn rebind(&self, config: &Config, changing: &Changing) -> Result<Bound, EdgeError> {
-        let bound = changing.bound.as_ref().ok_or_else(|| EdgeError::one("the process is ending"))?;
-        let shared = bound.share().map_err(EdgeError::one)?;
-        bind_with(&config.listen, self.shared.workers, shared).map_err(EdgeError::one)
-    }
-
-    /// Starts workers on new sockets, and lets the old ones end with their connections.
-    fn move_fleet(&self, changing: &mut Changing, bound: Bound) -> Result<(), EdgeError> {
-        let fleet = Fleet::start(FleetParts {
-            shared: &self.shared,
-            bound: &bound,
-            admission: &self.admission,
-            policy: &self.policy,
-            tls: server_tls(changing.certificates.as_ref())?,
-        })
-        .map_err(EdgeError::one)?;
-        changing.bound = Some(bound);
-        if let Some(old) = changing.fleet.replace(fleet) {
-            old.stop(Stop::HandedOver);
-            // Its threads end by themselves within `drain-time`.
-            std::thread::spawn(move || old.join());
-        }
-        Ok(())
-    }
-
-    fn install_certificates(&self, changing: &mut Changing, certificates: Option<Certificates>) {
-        match (&changing.certificates, certificates) {
-            (Some(store), Some(certificates)) => store.install(certificates),
-            (None, Some(certificates)) => changing.certificates = Some(CertificateStore::new(certificates)),
-            (_, None) => {}
-        }
-    }
-
     /// Does what is to be done every second: expired rules, counters of rule sets that went out of use, certificates.
     /// Gives an error if a worker has died.
     pub fn tick(&self) -> Result<(), EdgeError> {
@@ -369,143 +287,5 @@ impl Edge {
     }
 }
 
-fn workers(config: &Config) -> usize {
-    match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    }
-}
-
-fn load_certificates(
-    config: &Config,
-    store: Option<&Arc<CertificateStore>>,
-    now: UnixTime,
-) -> Result<Option<Certificates>, EdgeError> {
-    if !config.listen.iter().any(|listen| listen.tls) {
-        return Ok(None);
-    }
-    let loaded = match store {
-        Some(store) => store.load(&config.sites, now),
-        None => Certificates::load(&config.sites, now),
-    };
-    loaded.map(Some).map_err(EdgeError::many)
-}
-
-fn server_tls(store: Option<&Arc<CertificateStore>>) -> Result<fleet::Tls, EdgeError> {
-    store.map(|store| server_config(Arc::clone(store))).transpose().map_err(EdgeError::one)
-}
-
-fn access_log_path(config: &Config) -> Option<(&PathBuf, bool)> {
-    match &config.log.access {
-        AccessLogConfig::Off => None,
-        AccessLogConfig::WithoutAddresses(path) => Some((path, false)),
-        AccessLogConfig::WithAddresses(path) => Some((path, true)),
-    }
-}
-
-fn logs_to(log: &AccessLog, config: &Config) -> bool {
-    access_log_path(config).is_some_and(|(path, with_addresses)| log.is(path, with_addresses))
-}
-
-/// A log that stays is opened again, since a rotation is what most reloads are for; true if that failed.
-fn kept_log_reopens(changing: &Changing, config: &Config) -> bool {
-    changing.access_log.as_ref().is_some_and(|log| logs_to(log, config) && log.reopen().is_err())
-}
-
-fn open_access_log(config: &Config) -> Result<Option<AccessLog>, EdgeError> {
-    let Some((path, with_addresses)) = access_log_path(config) else { return Ok(None) };
-    AccessLog::open(path, with_addresses)
-        .map(Some)
-        .map_err(|error| EdgeError::one(format!("cannot open the access log {}: {error}", path.display())))
-}
-
-fn open_rulebook(
-    state: &StateFolder,
-    config: &Config,
-    now: UnixTime,
-) -> Result<(Rulebook<RuleSet>, Arc<RuleSet>), EdgeError> {
-    let writer = state.writer(LOCK_PATIENCE).map_err(EdgeError::one)?;
-    let (rulebook, changed) =
-        Rulebook::open(writer, configured(config), Box::new(compile_set), now).map_err(EdgeError::one)?;
-    for name in &changed.retired {
-        tracing::info!(
-            name,
-            "a rule made at run time has expired, or the configuration has its name: retired"
-        );
-    }
-    let rules = rulebook.published().load_full();
-    Ok((rulebook, rules))
-}
-
-fn configured(config: &Config) -> Configured {
-    Configured {
-        rules: config.rules.iter().cloned().map(Arc::new).collect(),
-        limits: config.limits.iter().cloned().map(Arc::new).collect(),
-    }
-}
-
-fn accept_policy(config: &Config) -> AcceptPolicy {
-    AcceptPolicy {
-        trusted_hops: config.client.trusted_hops.clone(),
-        handshake_time: config.bounds.handshake_time,
-    }
-}
-
-/// The admin API's socket: from the old process, or bound anew.
-fn admin_listener(config: &Config, inherited: &mut Vec<InheritedSocket>) -> Result<TcpListener, EdgeError> {
-    let is_ours = |socket: &mut InheritedSocket| {
-        socket.local == config.admin || socket.configured == Some(config.admin)
-    };
-    if let Some(socket) = inherited.extract_if(.., is_ours).next() {
-        return Ok(socket.socket);
-    }
-    TcpListener::bind(config.admin).map_err(|error| {
-        EdgeError::one(format!(
-            "cannot listen on {} for the admin API: {error} (hint: `--admin` or the key `admin` take another address)",
-            config.admin
-        ))
-    })
-}
-
-/// Settings that a reload cannot change.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let mut keys = Vec::new();
-    let mut compare = |is_same: bool, key| {
-        if !is_same {
-            keys.push(key);
-        }
-    };
-    compare(old.workers == new.workers, "workers");
-    compare(old.admin == new.admin, "admin");
-    compare(old.state == new.state, "state");
-    compare(old.bounds.limit_keys == new.bounds.limit_keys, "bounds.limit-keys");
-    compare(old.log.format == new.log.format, "log.format");
-    keys
-}
-
-/// Random at every start, in memory only.
-struct Seeds {
-    limits: [u8; 16],
-    admission: [u8; 16],
-    sketch: (u64, u64),
-    process: u8,
-}
-
-fn random() -> Result<Seeds, EdgeError> {
-    let mut bytes = [0; 49];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| EdgeError::one(format!("the system gives no random bytes: {error}")))?;
-    let part = |at: usize| <[u8; 16]>::try_from(&bytes[at..at + 16]).unwrap_or_default();
-    let sketch = u128::from_le_bytes(part(32));
-    Ok(Seeds {
-        limits: part(0),
-        admission: part(16),
-        sketch: (sketch as u64, (sketch >> 64) as u64),
-        process: bytes[48],
-    })
-}
-
-/// How long a process that takes over waits for the old one to let go of the rulebook.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a suspected intermediary stays on the list after it was last suspected.
 const INTERMEDIARY_MEMORY: Duration = Duration::from_secs(24 * 3600);
