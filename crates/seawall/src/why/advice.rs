@@ -324,7 +324,7 @@ fn fault_advice(fault: OriginFault) -> &'static str {
         }
         OriginFault::TlsCertificate => {
             "Renew the origin's certificate, or name its issuer's with `ca` beside `origin`; the certificate must hold the \
-             name that `origin` names."
+             name that `origin` names, and a self-signed one must say that it is no authority (`CA:FALSE`)."
         }
         OriginFault::Dns => "Check the name in `origin` of the `[[site]]`, and this machine's resolver.",
         OriginFault::ResponseTimeout => {
