@@ -243,6 +243,17 @@ impl Edge {
         changing.rulebook.as_mut().ok_or_else(|| EdgeError::one("the rulebook is closed"))
     }
 
+    /// Opens the rulebook again after a new process did not come to serve: expired rules are retired in it.
+    pub fn take_rulebook_back(&self) {
+        let mut changing = self.changing();
+        if let Err(EdgeError(problems)) = self.rulebook(&mut changing) {
+            tracing::warn!(
+                problem = problems.join("; "),
+                "the rulebook was not opened again; the next change tries"
+            );
+        }
+    }
+
     /// All listening sockets for a new process, and the way free for it to write the rulebook.
     pub fn share_sockets(&self) -> io::Result<Vec<InheritedSocket>> {
         let mut changing = self.changing();

@@ -137,11 +137,23 @@ async fn attend(
 ) -> Result<(), EdgeError> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut certificates = tokio::time::interval(CERTIFICATES_EVERY);
+    let mut failures = 0;
     let sharing = Arc::clone(&edge);
     let mut handed_over = std::pin::pin!(handover.handed_over(move || sharing.share_sockets()));
     let (stop, successor) = loop {
         tokio::select! {
-            _ = second.tick() => blocking(&edge, |edge| edge.tick()).await?,
+            _ = second.tick() => {
+                let newcomers_failed = handover.failures();
+                let failed = newcomers_failed != failures;
+                failures = newcomers_failed;
+                blocking(&edge, move |edge| {
+                    if failed {
+                        edge.take_rulebook_back();
+                    }
+                    edge.tick()
+                })
+                .await?;
+            }
             _ = certificates.tick() => blocking(&edge, |edge| edge.reload_changed_certificates()).await,
             _ = signals.hangup.recv() => reload(&edge, notifier.as_ref()).await,
             successor = &mut handed_over => break (Stop::HandedOver, Some(successor)),

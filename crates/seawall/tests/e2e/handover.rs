@@ -146,6 +146,7 @@ fn rules_expire_after_a_failed_handover_too() {
     assert_eq!(Curl::get(old.url("/short")).run().status, 403);
     place.edge(&origin.url("")).listen(&taken.local_addr().unwrap().to_string()).fail();
     until("the rule expires", || (Curl::get(old.url("/short")).run().status == 404).then_some(()));
+    until("the rule is retired", || (!place.ok(&old, "rules list").contains("short")).then_some(()));
 }
 
 #[test]
