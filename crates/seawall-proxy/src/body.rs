@@ -19,6 +19,8 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub enum RequestBody {
     /// No content: the request can be sent again.
     Empty,
+    /// Content that had come with its head, whole: it can be sent again.
+    Buffered(Bytes),
     /// Content that is read from the client as it is sent on, once.
     Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>),
 }
@@ -36,9 +38,13 @@ pub enum ResponseBody {
 }
 
 impl RequestBody {
-    /// Whether the request can be sent a second time.
-    pub const fn is_replayable(&self) -> bool {
-        matches!(self, Self::Empty)
+    /// The same content again, if it can be sent a second time.
+    pub fn replay(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Buffered(bytes) => Some(Self::Buffered(bytes.clone())),
+            Self::Streamed(_) => None,
+        }
     }
 }
 
@@ -52,6 +58,8 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
+            Self::Buffered(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Buffered(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streamed(body) => body.as_mut().poll_frame(cx).map_ok(clean),
         }
     }
@@ -59,6 +67,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Buffered(bytes) => bytes.is_empty(),
             Self::Streamed(body) => body.is_end_stream(),
         }
     }
@@ -66,6 +75,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Buffered(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(body) => body.size_hint(),
         }
     }

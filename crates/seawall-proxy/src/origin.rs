@@ -7,8 +7,8 @@
 //! - **Which connection**: the most recently used idle one, else a new one, else the exchange waits its turn
 //!   (`queue.rs`), up to `queue` of them for up to `queue-time`.
 //! - **Again or not**: a request that surely was not sent goes again whatever its method, and a kept-alive
-//!   connection found dead does not count as an attempt. An idempotent request without content (RFC 9110 §9.2.2)
-//!   is sent once more when a kept-alive connection ends before the first byte of the response, and goes to the
+//!   connection found dead does not count as an attempt. An idempotent request (RFC 9110 §9.2.2) without content, or
+//!   whose content had come with its head, is sent once more when a kept-alive connection ends before the first byte of the response, and goes to the
 //!   next origin after an error or timeout, up to `attempts`. Nothing else is ever sent twice. So that a POST
 //!   does not meet a connection that the origin has closed, the kernel is asked right before it is written; what
 //!   remains is the time of flight.

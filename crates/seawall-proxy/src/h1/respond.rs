@@ -58,10 +58,15 @@ impl Connection {
         }
     }
 
-    fn begin(&self, accepted: Accepted) -> (Asked, Admitted) {
+    fn begin(&mut self, accepted: Accepted) -> (Asked, Admitted) {
         let Accepted { view, site, parts, framing, expects_continue, protocol, client, .. } = accepted;
         let (intake, body) = match framing {
             Framing::Empty | Framing::Length(0) => (None, RequestBody::Empty),
+            // All of it came with the head: it is passed on as it is, and can be sent again.
+            Framing::Length(bytes) if bytes <= self.input.len() as u64 => {
+                self.worker.stats.content_bytes.add(bytes);
+                (None, RequestBody::Buffered(self.input.split_to(bytes as usize).freeze()))
+            }
             Framing::Length(_) | Framing::Chunked => {
                 let (intake, content) = Intake::new(framing, expects_continue, &view.snapshot.bounds);
                 (Some(intake), RequestBody::Streamed(Box::pin(content)))

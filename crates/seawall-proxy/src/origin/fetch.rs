@@ -61,7 +61,7 @@ impl OriginPool {
         mut request: Request<RequestBody>,
     ) -> Result<Response<OriginBody>, FetchError> {
         frame(&mut request);
-        let replayable = is_idempotent(request.method()) && request.body().is_replayable();
+        let replayable = is_idempotent(request.method()) && request.body().replay().is_some();
         let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
         let mut attempts = 1;
         let mut dead_connections = 0;
@@ -73,7 +73,7 @@ impl OriginPool {
                 turn.verify();
             }
             let another_origin = attempts < self.settings.attempts && self.members.len() > 1;
-            let spare = (replayable && (reused || another_origin)).then(|| copy(&request));
+            let spare = if replayable && (reused || another_origin) { copy(&request) } else { None };
             let Failure { error, unsent, cause } = match turn.exchange(request).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => *failure,
@@ -251,15 +251,15 @@ fn is_idempotent(method: &Method) -> bool {
     )
 }
 
-/// The same request again; only for one without content. Extensions say who is told of interim responses.
-fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::Empty);
+/// The same request again, if its content is at hand. Extensions say who is told of interim responses.
+fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut copy = Request::new(request.body().replay()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     copy.headers_mut().clone_from(request.headers());
     copy.extensions_mut().clone_from(request.extensions());
-    copy
+    Some(copy)
 }
 
 /// Kept-alive connections found dead before a request was written, in one exchange: as many as an origin that

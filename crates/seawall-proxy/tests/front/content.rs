@@ -236,3 +236,26 @@ fn client_that_leaves_amid_its_content_is_no_end_of_it() {
     eventually("both are counted", || edge.outcomes(Outcome::Aborted) == 2);
     eventually("nothing is left open", || edge.stats().exchanges_open.get() == 0);
 }
+
+// RFC 9110 §9.2.2
+#[test]
+fn small_content_of_an_idempotent_request_is_sent_to_the_next_origin() {
+    let dying = Origin::start(|side| drop(side.request()));
+    let living = Origin::echo();
+    let text = format!("[[site]]\norigin = [\"http://{}\", \"http://{}\"]\n", dying.address, living.address);
+    let edge = Edge::start(&text);
+    let mut client = edge.connect();
+    let mut statuses = [0; 2];
+    for (method, failed) in [("PUT", 0), ("PUT", 0), ("POST", 1), ("POST", 1)] {
+        let response =
+            client.ask(format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
+        if response.status == 200 {
+            assert!(response.text().ends_with("\r\n\r\nhello"), "{}", response.text());
+        } else {
+            statuses[failed] += 1;
+        }
+    }
+    assert_eq!(statuses[0], 0, "a PUT is sent again");
+    assert!(dying.received().contains("PUT"), "it was asked");
+    assert!(statuses[1] > 0, "a POST is not");
+}
