@@ -1,7 +1,8 @@
-//! Project chores: `cargo xtask ci`, `setup`, `fuzz`, `conformance`.
+//! Project chores: `cargo xtask ci`, `setup`, `fuzz`, `conformance`, `bench`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a terminal")]
 
+mod bench;
 mod ci;
 mod conformance;
 mod fuzz;
@@ -48,6 +49,8 @@ enum Chore {
     },
     /// Run public suites against a running `seawall` in front of a real nginx.
     Conformance(conformance::Options),
+    /// Measure what an exchange costs, with nginx beside it.
+    Bench(bench::Options),
     /// Check the systemd units.
     Units,
 }
@@ -70,6 +73,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Ci { only, .. } => ci::run(&only),
         Chore::Fuzz { target, seconds } => fuzz::run(target.as_deref(), Duration::from_secs(seconds)),
         Chore::Conformance(options) => conformance::run(&options),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Units => units::verify(),
     }
 }

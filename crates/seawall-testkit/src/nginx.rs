@@ -25,6 +25,7 @@ pub struct NginxBuilder {
     http: String,
     log_format: String,
     keepalive_seconds: u32,
+    worker_connections: usize,
     tls: bool,
 }
 
@@ -40,6 +41,7 @@ impl Nginx {
             http: String::new(),
             log_format: NGINX_FORMAT.to_owned(),
             keepalive_seconds: 75,
+            worker_connections: 2048,
             tls: false,
         }
     }
@@ -135,6 +137,12 @@ impl NginxBuilder {
         self
     }
 
+    /// How many connections it takes, those to origins included.
+    pub fn worker_connections(mut self, connections: usize) -> Self {
+        self.worker_connections = connections;
+        self
+    }
+
     /// Listens with TLS and HTTP/2 too, with a self-signed certificate.
     pub fn tls(mut self) -> Self {
         self.tls = true;
@@ -174,12 +182,12 @@ impl NginxBuilder {
                 "listen {tls_address} ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key};"
             )
         });
-        let Self { server, http, log_format, keepalive_seconds, .. } = self;
+        let Self { server, http, log_format, keepalive_seconds, worker_connections, .. } = self;
         let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temp: String = temp.iter().map(|kind| format!("{kind}_temp_path @DIR@/temp/{kind};\n")).collect();
         let text = format!(
             "{user}\ndaemon off;\nworker_processes 1;\npid @DIR@/nginx.pid;\nerror_log stderr info;\n\
-             events {{ worker_connections 2048; }}\n\
+             events {{ worker_connections {worker_connections}; }}\n\
              http {{\n{temp}\
              log_format kit '{log_format}';\naccess_log @DIR@/access.log kit;\n\
              include /etc/nginx/mime.types;\nkeepalive_timeout {keepalive_seconds}s;\nkeepalive_requests 1000000;\n\
