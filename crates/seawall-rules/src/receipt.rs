@@ -16,6 +16,7 @@ pub mod facts;
 
 mod crockford;
 mod layout;
+mod siv;
 
 use std::fmt;
 
@@ -24,6 +25,8 @@ use aes_siv::{KeyInit, Tag};
 
 pub use self::facts::{ReceiptCause, ReceiptFacts, Stamp};
 pub use self::layout::REVISION_MAX;
+
+use self::siv::Siv;
 
 /// Characters of a receipt.
 pub const RECEIPT_CHARS: usize = 52;
@@ -44,10 +47,11 @@ const SEALED_BYTES: usize = TAG_BYTES + layout::PLAIN_BYTES;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub struct Receipt([u8; RECEIPT_CHARS]);
 
-/// Seals and opens receipts with one key. A plain value of 32 bytes: each worker has its own copy.
+/// Seals and opens receipts with one key. A plain value: each worker may have its own copy.
 #[derive(Clone)]
 pub struct Sealer {
     key: [u8; KEY_BYTES],
+    siv: Siv,
 }
 
 /// Why a text could not be opened.
@@ -106,20 +110,17 @@ impl fmt::Display for Receipt {
 
 impl Sealer {
     /// With the installation's key.
-    pub const fn new(key: [u8; KEY_BYTES]) -> Self {
-        Self { key }
+    pub fn new(key: [u8; KEY_BYTES]) -> Self {
+        Self { key, siv: Siv::new(&key) }
     }
 
     /// Seals the facts of one refusal.
     pub fn seal(&self, facts: &ReceiptFacts) -> Receipt {
+        let mut plain = layout::pack(facts);
         let mut sealed = [0; SEALED_BYTES];
-        let (tag, plain) = sealed.split_at_mut(TAG_BYTES);
-        plain.copy_from_slice(&layout::pack(facts));
-        let made = self
-            .cipher()
-            .encrypt_in_place_detached([] as [&[u8]; 0], plain)
-            .expect("invariant: AES-SIV fails only for more than 126 headers, and there are none");
-        tag.copy_from_slice(&made);
+        let (tag, text) = sealed.split_at_mut(TAG_BYTES);
+        tag.copy_from_slice(&self.siv.seal(&mut plain));
+        text.copy_from_slice(&plain);
         Receipt(spell(&sealed))
     }
 
@@ -132,16 +133,12 @@ impl Sealer {
     pub fn open(&self, text: &str) -> Result<ReceiptFacts, ReceiptError> {
         let mut sealed = read(text)?;
         let (tag, plain) = sealed.split_at_mut(TAG_BYTES);
-        self.cipher()
+        Aes128Siv::new((&self.key).into())
             .decrypt_in_place_detached([] as [&[u8]; 0], plain, Tag::from_slice(tag))
             .map_err(|_| ReceiptError::NotSealed)?;
         let mut packed = [0; layout::PLAIN_BYTES];
         packed.copy_from_slice(plain);
         layout::unpack(&packed).ok_or(ReceiptError::Newer)
-    }
-
-    fn cipher(&self) -> Aes128Siv {
-        Aes128Siv::new((&self.key).into())
     }
 }
 
