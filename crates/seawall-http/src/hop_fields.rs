@@ -13,7 +13,10 @@
 //! who the client is, is ignored and counted, and the field passes on; see [`is_protected`]. Everything else that is
 //! nominated is removed, as the RFC demands. Fields that this hop adds are set after the removal.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
 
 mod forwarding;
 
@@ -33,7 +36,7 @@ pub struct Stripped {
 /// Removes the hop-by-hop fields of a request, and those that an origin may take for a field that they are not.
 pub fn strip_request(headers: &mut HeaderMap) -> Stripped {
     strip_doubles(headers);
-    strip(headers, &[HeaderName::from_static("proxy-authorization")])
+    strip(headers, &[PROXY_AUTHORIZATION])
 }
 
 /// CGI, and WSGI and PHP after it, write `-` as `_` (RFC 3875 §4.1.18): to an application there, `X_Forwarded_For` is
@@ -46,7 +49,7 @@ fn strip_doubles(headers: &mut HeaderMap) {
             let hyphened = name.replace('_', "-");
             is_protected(&hyphened)
                 || hyphened == "transfer-encoding"
-                || HOP_BY_HOP.contains(&hyphened.as_str())
+                || HOP_BY_HOP.iter().any(|name| name == hyphened.as_str())
                 || forwarding::is_claim(&hyphened)
         }
     };
@@ -58,8 +61,7 @@ fn strip_doubles(headers: &mut HeaderMap) {
 
 /// Removes the hop-by-hop fields of a response.
 pub fn strip_response(headers: &mut HeaderMap) -> Stripped {
-    let for_proxies = ["proxy-authenticate", "proxy-authentication-info"];
-    strip(headers, &for_proxies.map(HeaderName::from_static))
+    strip(headers, &[PROXY_AUTHENTICATE, PROXY_AUTHENTICATION_INFO])
 }
 
 /// Removes from a trailer section what must not be there (RFC 9110 §6.5.1): framing, routing, authentication,
@@ -102,9 +104,7 @@ fn strip(headers: &mut HeaderMap, for_proxies: &[HeaderName]) -> Stripped {
     if nominates_upgrade {
         stripped.upgrade = headers.get(UPGRADE).cloned();
     }
-    let always = [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE].into_iter();
-    let always = always.chain(HOP_BY_HOP.map(HeaderName::from_static));
-    for name in always.chain(nominated).chain(for_proxies.iter().cloned()) {
+    for name in HOP_BY_HOP.iter().chain(&nominated).chain(for_proxies) {
         headers.remove(name);
     }
     stripped
@@ -116,8 +116,18 @@ fn options(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]>
     lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// Beside those that the `http` crate names.
-const HOP_BY_HOP: [&str; 3] = ["keep-alive", "proxy-connection", "http2-settings"];
+/// Made at compile time: checking a name takes longer than looking it up.
+static HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
 
 const PROTECTED_PREFIXES: [&str; 7] =
     ["content-", "if-", "accept", "access-control-", "sec-", "x-forwarded-", "cf-"];

@@ -5,11 +5,12 @@
 //! anew from what is known: the client and the peer. Of an untrusted peer nothing is passed on: lists hold the peer alone,
 //! and every other field that says who the client is goes.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use arrayvec::ArrayString;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
+use smallvec::SmallVec;
 
 use crate::client::{ClientFieldName, ClientIdentity};
 use crate::facts::{Field, Protocol, Scheme};
@@ -51,33 +52,35 @@ pub fn set_forwarded(
     if !client.peer_is_trusted() {
         remove_claims(headers);
     }
-    let peer = client.peer.expose();
+    let peer = Address::new(client.peer.expose());
     let appends_to = |field: ClientFieldName| client.peer_is_trusted() && *trusted_field == field;
     // What is known of the way before the peer: the client, where a trusted hop named it.
-    let before = (client.addr != client.peer).then(|| client.addr.expose());
+    let before = (client.addr != client.peer).then(|| Address::new(client.addr.expose()));
 
-    let mut list = Vec::with_capacity(LIST_BYTES_USUAL);
+    let mut list = List::new();
     if appends_to(ClientFieldName::XForwardedFor) {
         nearest_entries(headers, &X_FORWARDED_FOR, Syntax::AddrList, &mut list);
-    } else if let Some(addr) = before {
-        append(&mut list, addr);
+    } else if let Some(before) = &before {
+        list.extend_from_slice(before.text.as_bytes());
     }
-    append(&mut list, peer);
-    insert(headers, X_FORWARDED_FOR, list);
+    separate(&mut list);
+    list.extend_from_slice(peer.text.as_bytes());
+    insert(headers, X_FORWARDED_FOR, &list);
 
-    let mut list = Vec::with_capacity(LIST_BYTES_USUAL);
+    list.clear();
     if appends_to(ClientFieldName::Forwarded) {
         nearest_entries(headers, &FORWARDED, Syntax::Forwarded, &mut list);
-    } else if let Some(addr) = before {
-        append(&mut list, format_args!("for={}", Node(addr)));
+    } else if let Some(before) = &before {
+        before.write_node(&mut list);
     }
-    append(&mut list, Element { peer, received });
-    insert(headers, FORWARDED, list);
+    separate(&mut list);
+    write_element(&peer, received, &mut list);
+    insert(headers, FORWARDED, &list);
 
     if !client.peer_is_trusted() || !has_usable_proto(headers) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(received.scheme.as_str()));
     }
-    insert(headers, X_FORWARDED_HOST, received.host.as_bytes().to_vec());
+    insert(headers, X_FORWARDED_HOST, received.host.as_bytes());
     add_via(headers, received.protocol);
 }
 
@@ -129,7 +132,7 @@ fn via_entries(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The entries of every line of the field, in one line, bounded; without those that are too far away. In `Forwarded`
 /// the first malformed one ends the list: an open quoted string would hide the rest from who reads from the left.
-fn nearest_entries(headers: &HeaderMap, name: &HeaderName, syntax: Syntax, list: &mut Vec<u8>) {
+fn nearest_entries(headers: &HeaderMap, name: &HeaderName, syntax: Syntax, list: &mut List) {
     let lines = headers.get_all(name).into_iter();
     let lines: Vec<Field<'_>> =
         lines.map(|line| Field { name: name.as_str(), value: line.as_bytes() }).collect();
@@ -145,33 +148,23 @@ fn nearest_entries(headers: &HeaderMap, name: &HeaderName, syntax: Syntax, list:
         kept.push(entry);
     }
     for entry in kept.iter().rev() {
-        if !list.is_empty() {
-            list.extend_from_slice(b", ");
-        }
+        separate(list);
         list.extend_from_slice(entry);
     }
 }
 
-/// Two hops with host and scheme.
-const LIST_BYTES_USUAL: usize = 96;
+/// Where a list is composed: two hops with host and scheme fit on the stack.
+type List = SmallVec<[u8; 256]>;
 
-fn append(list: &mut Vec<u8>, entry: impl Display) {
+fn separate(list: &mut List) {
     if !list.is_empty() {
         list.extend_from_slice(b", ");
     }
-    let mut text = ArrayString::<ENTRY_BYTES_MAX>::new();
-    // The bound is beyond the longest entry.
-    if write!(text, "{entry}").is_ok() {
-        list.extend_from_slice(text.as_bytes());
-    }
 }
 
-/// An IPv6 address, a host of [`HOST_BYTES_MAX`] and the names around them take 336.
-const ENTRY_BYTES_MAX: usize = 384;
-
 /// A value that cannot be sent leaves the field out rather than somebody else's in.
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: Vec<u8>) {
-    match HeaderValue::try_from(value) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    match HeaderValue::from_bytes(value) {
         Ok(value) if !value.is_empty() => {
             headers.insert(name, value);
         }
@@ -181,35 +174,44 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Vec<u8>) {
     }
 }
 
-/// `node` (RFC 7239 §6): IPv6 in brackets, and therefore quoted.
-struct Node(IpAddr);
+/// An address and its text, which both lists need.
+struct Address {
+    is_ipv6: bool,
+    text: ArrayString<ADDRESS_BYTES_MAX>,
+}
 
-impl Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(addr) => write!(f, "{addr}"),
-            IpAddr::V6(addr) => write!(f, "\"[{addr}]\""),
+/// The longest: an IPv6 address that ends with an IPv4 address.
+const ADDRESS_BYTES_MAX: usize = 45;
+
+impl Address {
+    fn new(addr: IpAddr) -> Self {
+        let mut text = ArrayString::new();
+        write!(text, "{addr}").expect("invariant: no address is longer than its bound");
+        Self { is_ipv6: addr.is_ipv6(), text }
+    }
+
+    /// `for=` and a `node` (RFC 7239 §6): IPv6 in brackets, and therefore quoted.
+    fn write_node(&self, list: &mut List) {
+        let (open, close) = if self.is_ipv6 { ("for=\"[", "]\"") } else { ("for=", "") };
+        for piece in [open, &self.text, close] {
+            list.extend_from_slice(piece.as_bytes());
         }
     }
 }
 
 /// `forwarded-element` (RFC 7239 §4) of the peer.
-struct Element<'a> {
-    peer: IpAddr,
-    received: Received<'a>,
-}
-
-impl Display for Element<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "for={}", Node(self.peer))?;
-        let host = self.received.host;
-        // What RFC 9110 §7.2 allows in a host needs quotes for its colon, but no escapes within.
-        let is_quotable = host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-        if !host.is_empty() && host.len() <= HOST_BYTES_MAX && is_quotable {
-            write!(f, ";host=\"{host}\"")?;
+fn write_element(peer: &Address, received: Received<'_>, list: &mut List) {
+    peer.write_node(list);
+    let host = received.host;
+    // What RFC 9110 §7.2 allows in a host needs quotes for its colon, but no escapes within.
+    let is_quotable = host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+    if !host.is_empty() && host.len() <= HOST_BYTES_MAX && is_quotable {
+        for piece in [";host=\"", host, "\""] {
+            list.extend_from_slice(piece.as_bytes());
         }
-        write!(f, ";proto={}", self.received.scheme.as_str())
     }
+    list.extend_from_slice(b";proto=");
+    list.extend_from_slice(received.scheme.as_str().as_bytes());
 }
 
 /// A DNS name has at most 253 octets; with a port of six.
