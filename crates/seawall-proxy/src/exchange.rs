@@ -15,6 +15,7 @@ use seawall_rules::refusal::Refusal;
 
 use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
+use crate::clock;
 use crate::gate::{QuotaFields, Refused};
 use crate::h1::Interim;
 use crate::origin::{Fault, FetchError, OriginBody, OriginPool};
@@ -107,9 +108,9 @@ async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted)
     if let Some(interim) = interim {
         interim.watch(&mut request);
     }
-    let asked = worker.now().mono;
+    let asked = clock::mono();
     let fetched = pool.fetch(request).await;
-    worker.stats.origin_time.add_ns(worker.now().mono.saturating_sub(asked));
+    worker.stats.origin_time.add_ns(clock::mono().saturating_sub(asked));
     match fetched {
         Ok(response) => receive(response, upgrade.is_some(), quota),
         Err(error) => failed(worker, &error, &client, accept.as_ref(), now),
@@ -238,7 +239,7 @@ impl Record {
         self.has_ended = true;
         let stats = &self.worker.stats;
         stats.exchange(self.protocol, outcome);
-        stats.exchange_time.add_ns(self.worker.now().mono.saturating_sub(self.began.mono));
+        stats.exchange_time.add_ns(clock::mono().saturating_sub(self.began.mono));
         let (Some(log), Some(line)) = (&self.view.snapshot.access_log, &self.line) else { return };
         let target = line.target.path_and_query().map_or("*", |both| both.as_str());
         log.log(&AccessLine {

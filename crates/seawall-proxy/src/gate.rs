@@ -124,6 +124,7 @@ impl Refused<'_> {
             let mut date = worker.date.borrow_mut();
             whole.clear();
             rendered.write_http1_head(date.at(self.now.wall), whole);
+            out.reserve(whole.len() + rendered.body().len());
             out.extend_from_slice(whole);
             if is_head {
                 return 0;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 use crate::listen::{Gate, Incoming, Listener, Stop, accept_loop};
 use crate::shared::Shared;
@@ -33,11 +33,12 @@ pub struct WorkerParts {
 /// Starts a worker. Its thread ends when it was told to stop and its connections have ended, or `drain-time` has.
 pub fn spawn(parts: WorkerParts) -> io::Result<JoinHandle<io::Result<()>>> {
     std::thread::Builder::new().name(format!("worker-{}", parts.number)).spawn(move || {
-        let runtime = runtime::Builder::new_current_thread()
+        // Not a `LocalSet`, whose tasks are woken through a lock, a second queue and the set's own task.
+        let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .build()?;
-        LocalSet::new().block_on(&runtime, run(parts))
+            .build_local(LocalOptions::default())?;
+        runtime.block_on(run(parts))
     })
 }
 
@@ -84,7 +85,8 @@ async fn stopped(mut stop: watch::Receiver<Option<Stop>>) -> Stop {
 async fn serve(worker: Rc<Worker>, incoming: Incoming) {
     let _open = OpenConnection::new(&worker.stats);
     if incoming.http2 {
-        h2::serve(worker, incoming, bytes::Bytes::new()).await;
+        // Boxed, so that it takes no place in the task of an HTTP/1.1 connection.
+        Box::pin(h2::serve(worker, incoming, bytes::Bytes::new())).await;
     } else {
         h1::serve(worker, incoming).await;
     }

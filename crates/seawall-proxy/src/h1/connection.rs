@@ -38,15 +38,15 @@ pub(crate) async fn serve(worker: Rc<Worker>, incoming: Incoming) {
     loop {
         match poll_fn(|cx| connection.poll_next(cx)).await {
             Next::Exchange(accepted) => {
-                // Boxed, so that an idle connection's task is small.
+                // Boxed, as all that most connections never come to, so that an idle connection's task is small.
                 match Box::pin(connection.exchange(*accepted)).await {
                     After::Next => {}
                     After::Close(close) => return connection.close(close).await,
-                    After::Tunnel(origin) => return connection.tunnel(origin).await,
+                    After::Tunnel(origin) => return Box::pin(connection.tunnel(origin)).await,
                 }
             }
             Next::Tarpit(tarpit) => return Box::pin(connection.tarpit(*tarpit)).await,
-            Next::Http2 => return connection.into_http2().await,
+            Next::Http2 => return Box::pin(connection.into_http2()).await,
             Next::Close(close) => return connection.close(close).await,
         }
     }

@@ -71,6 +71,21 @@ impl Intake {
         (intake, content)
     }
 
+    /// Passes on the first piece of content that came together with the header section, before anybody asks for it:
+    /// then the request goes to the origin in one write. Nothing is read for it, and a client that waits for a 100
+    /// is left waiting until its content is wanted.
+    pub(crate) fn prime(
+        &mut self,
+        input: &mut BytesMut,
+        bounds: &Bounds,
+        stats: &WorkerStats,
+    ) -> Result<(), IntakeFault> {
+        if self.owes_continue || input.is_empty() {
+            return Ok(());
+        }
+        self.decode(input, bounds, stats).map(drop)
+    }
+
     /// Whether all of the content was taken.
     pub(crate) fn has_ended(&self) -> bool {
         self.state == State::Ended

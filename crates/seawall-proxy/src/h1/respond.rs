@@ -48,6 +48,11 @@ impl Connection {
     pub(super) async fn exchange(&mut self, accepted: Accepted) -> After {
         let (mut asked, admitted) = self.begin(accepted);
         let record = Record::new(&self.worker, &admitted);
+        if let Some(intake) = &mut asked.intake
+            && let Err(fault) = intake.prime(&mut self.input, &asked.view.snapshot.bounds, &self.worker.stats)
+        {
+            return self.answer_fault(fault, &asked, record);
+        }
         match self.run(admitted, &mut asked).await {
             Ok(answer) if answer.outcome == Outcome::Aborted => {
                 record.end(CLIENT_LEFT, 0, Outcome::Aborted);

@@ -117,7 +117,9 @@ impl Turn {
             }
             Way::New(permit) => {
                 self.counters().connects.add(1);
-                match Conn::open(&self.member().target, permit, self.pool.settings.connect_time).await {
+                // Boxed, since every exchange's future would have to hold it, and be moved with it.
+                let open = Conn::open(&self.member().target, permit, self.pool.settings.connect_time);
+                match Box::pin(open).await {
                     Ok(conn) => (conn, false),
                     Err(error) => return Err(self.fail(error, Some(request))),
                 }

@@ -190,7 +190,7 @@ impl OriginPool {
         {
             return Ok(turn);
         }
-        self.wait(turnout).await
+        Box::pin(self.wait(turnout)).await
     }
 
     /// A turn on an origin not yet tried that is well, if one has room at once.
