@@ -6,8 +6,42 @@ use std::sync::Arc;
 use miette::{LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
+use crate::printable::printable;
+
+/// Bytes of the lines around a place that are drawn; of longer ones the place is only named. What no line break
+/// divides (10 MB of brackets) would otherwise fill the terminal.
+const DRAWN_BYTES_MAX: usize = 4096;
+
 /// A text with the name that the operator knows it by.
-pub type SourceText = NamedSource<String>;
+#[derive(Debug)]
+pub struct SourceText {
+    text: NamedSource<String>,
+    /// The same for a terminal, where that makes a difference; places are the same in both.
+    shown: Option<NamedSource<String>>,
+}
+
+impl SourceText {
+    pub(crate) fn new(name: &str, text: String) -> Self {
+        let name = printable(name);
+        let shown = match printable(&text) {
+            std::borrow::Cow::Borrowed(_) => None,
+            std::borrow::Cow::Owned(shown) => Some(NamedSource::new(&name, shown)),
+        };
+        Self { text: NamedSource::new(&name, text), shown }
+    }
+
+    pub(crate) fn inner(&self) -> &str {
+        self.text.inner()
+    }
+
+    fn name(&self) -> &str {
+        self.text.name()
+    }
+
+    fn shown(&self) -> &NamedSource<String> {
+        self.shown.as_ref().unwrap_or(&self.text)
+    }
+}
 
 /// One problem, for a person through [`miette::Diagnostic`] and for a machine through [`Diagnostic::record`].
 #[derive(Clone)]
@@ -138,6 +172,7 @@ impl Place {
     }
 
     fn diagnostic(&self, severity: Severity, code: Code, message: String) -> Diagnostic {
+        let message = printable(&message).into_owned();
         Diagnostic { severity, code, message, help: None, place: self.clone(), label: None, also: None }
     }
 
@@ -152,6 +187,15 @@ impl Place {
         self.line_and_column().0
     }
 
+    /// Whether its lines, and the one before and after, are short enough to be drawn.
+    fn is_drawable(&self) -> bool {
+        let text = self.source.inner().as_bytes();
+        let (before, after) = (&text[..self.start.min(text.len())], &text[self.end.min(text.len())..]);
+        let from = memchr::memrchr_iter(b'\n', before).nth(1).map_or(0, |at| at + 1);
+        let to = memchr::memchr_iter(b'\n', after).nth(1).map_or(text.len(), |at| self.end + at);
+        !text.is_empty() && to - from <= DRAWN_BYTES_MAX
+    }
+
     fn labeled(&self, label: Option<&str>) -> LabeledSpan {
         LabeledSpan::new(label.map(str::to_owned), self.start, self.end.saturating_sub(self.start))
     }
@@ -160,19 +204,19 @@ impl Place {
 impl Diagnostic {
     /// Says what to do.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(printable(&help.into()).into_owned());
         self
     }
 
     /// Says what stands at the place.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(printable(&label.into()).into_owned());
         self
     }
 
     /// Points at a second place, which may lie in another file.
     pub(crate) fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
-        self.also = Some((place.clone(), label.into()));
+        self.also = Some((place.clone(), printable(&label.into()).into_owned()));
         self
     }
 
@@ -196,6 +240,12 @@ impl Diagnostic {
             message: self.message.clone(),
             help: self.help_text(),
         }
+    }
+
+    /// Whether the text around it can be shown.
+    fn is_drawable(&self) -> bool {
+        let also = self.also.as_ref().filter(|_| self.other_file().is_none());
+        self.place.is_drawable() && also.is_none_or(|(place, _)| place.is_drawable())
     }
 
     fn other_file(&self) -> Option<&(Place, String)> {
@@ -241,15 +291,18 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help_text().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        let place = (!self.is_drawable() && !self.place.source.inner().is_empty())
+            .then(|| format!("at {}", self.place.describe()));
+        let lines: Vec<String> = self.help_text().into_iter().chain(place).collect();
+        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (!self.place.source.inner().is_empty()).then_some(&*self.place.source as &dyn SourceCode)
+        self.is_drawable().then_some(self.place.source.shown() as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        if self.place.source.inner().is_empty() {
+        if !self.is_drawable() {
             return None;
         }
         let same_file = self.also.as_ref().filter(|_| self.other_file().is_none());
@@ -325,4 +378,46 @@ fn sort_within_files(list: &mut [Diagnostic]) {
         let file = Arc::as_ptr(&diagnostic.place.source);
         (files.iter().position(|known| *known == file), diagnostic.place.start)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::{GraphicalReportHandler, GraphicalTheme};
+
+    use crate::{Overrides, load};
+
+    /// What a person sees of every problem of this text.
+    fn drawn(text: &str) -> String {
+        let outcome = load("a.toml", text, &mut std::collections::BTreeMap::new(), &Overrides::default());
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+        let mut out = String::new();
+        for error in outcome.result.expect_err("it is wrong") {
+            handler.render_report(&mut out, &error).expect("text takes all");
+        }
+        out
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_is_drawn() {
+        for text in [
+            "# \u{1b}[31m\n",
+            "x = \"\u{1b}[31m\"\n",
+            "\"\\u001b[31mkey\" = 1\n",
+            "listen = \"\\u001b[31m\"\n",
+            "rule-files = \"\\u009b\\u202enone.toml\"\n",
+            "[[site]]\nhosts = \"\\u001b[31m\"\n",
+            "[[rule]]\nname = \"a\"\nmatch = { \"\\u001b[2J\" = 1 }\naction = \"\\u0007\"\n",
+        ] {
+            let drawn = drawn(text);
+            let harmful = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!drawn.contains(harmful), "{text:?}: {drawn:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_too_long_to_draw_is_named() {
+        let drawn = drawn(&format!("a = {}", "[".repeat(100_000)));
+        assert!(!drawn.contains("[["), "{drawn}");
+        assert!(drawn.contains("at a.toml:1:"), "{drawn}");
+    }
 }

@@ -13,6 +13,10 @@ use crate::{check, output, rules, serve, status, why};
 
 /// Runs a command and gives the status to exit with: 0 fine, 1 found something or refused, 2 wrong usage or input.
 pub fn run(command: Command) -> ExitCode {
+    output::status(dispatch(command))
+}
+
+fn dispatch(command: Command) -> ExitCode {
     match command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),

@@ -1,10 +1,11 @@
 //! `seawall check`: everything that would keep `seawall serve` from starting, at once.
 
+use std::io::stdout;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use seawall_config::config::Config;
-use seawall_config::{Diagnostic, Record};
+use seawall_config::{Diagnostic, Record, printable};
 use seawall_proxy::clock;
 use seawall_proxy::snapshot::Snapshot;
 use seawall_proxy::tls::Certificates;
@@ -53,13 +54,14 @@ pub(crate) fn run(args: &Check) -> ExitCode {
 
 fn print(args: &Check, diagnostics: &[Diagnostic], problems: &[String], wrong: usize) {
     for diagnostic in diagnostics {
-        output::line(render(diagnostic).trim_end());
+        output::line(render(diagnostic, &stdout()).trim_end());
         output::line("");
     }
     for problem in problems {
-        output::line(format_args!("  × {problem}"));
+        output::line(format_args!("  × {}", printable(problem)));
     }
-    let name = args.config.display();
+    let name = args.config.display().to_string();
+    let name = printable(&name);
     match wrong {
         0 => output::line(format_args!("{name}: fine")),
         1 => output::line(format_args!("{name}: 1 problem")),

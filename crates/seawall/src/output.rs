@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use seawall_config::printable;
 use serde::Serialize;
 
 /// Something was found, or refused.
@@ -11,9 +13,22 @@ pub const FOUND: u8 = 1;
 /// Wrong usage or input.
 pub const WRONG: u8 = 2;
 
-/// Prints a line to standard output. A reader that went away (`| head`) is no error worth telling.
+/// Whether something could not be printed.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line to standard output. A reader that went away (`| head`) is no error worth telling; a full disk is.
 pub fn line(text: impl Display) {
-    let _ = writeln!(io::stdout(), "{text}");
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) => {
+            problem(format_args!("cannot write to standard output: {error}"));
+        }
+        _ => {}
+    }
+}
+
+/// What a command's status becomes when part of what it had to say was lost.
+pub fn status(done: ExitCode) -> ExitCode {
+    if LOST.load(Ordering::Relaxed) { ExitCode::from(WRONG) } else { done }
 }
 
 /// Prints facts as JSON.
@@ -24,9 +39,11 @@ pub fn json(facts: &impl Serialize) {
     }
 }
 
-/// Prints what went wrong to standard error.
+/// Prints what went wrong to standard error; it may name a file, or what another process said, so nothing of it
+/// commands the terminal.
 pub fn problem(text: impl Display) {
-    let _ = writeln!(io::stderr(), "seawall: {text}");
+    let text = text.to_string();
+    let _ = writeln!(io::stderr(), "seawall: {}", printable(&text));
 }
 
 /// Prints a rendered diagnostic to standard error, set apart from the next.

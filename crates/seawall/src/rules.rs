@@ -1,6 +1,6 @@
 //! `seawall rules`: the rules of a running process, through its admin API.
 
-use std::io::Read;
+use std::io::stderr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use seawall_rules::definition;
 use seawall_rules::rule::Author;
 
 use crate::cli::{Format, Rules, Target};
-use crate::load::{default_state, render};
+use crate::load::{default_state, read_bounded, read_text, render};
 use crate::output;
 use crate::state::StateFolder;
 
@@ -83,14 +83,14 @@ fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
     let (name, text) = read(file)?;
     let outcome = load_rules(&name, &text, &Author::Operator);
     for warning in &outcome.warnings {
-        output::report(render(warning));
+        output::report(render(warning, &stderr()));
     }
     let rules = match outcome.result {
         Ok(rules) if rules.is_empty() => return Err(format!("{name} holds no `[[rule]]`")),
         Ok(rules) => rules,
         Err(errors) => {
             for error in &errors {
-                output::report(render(error));
+                output::report(render(error, &stderr()));
             }
             return Ok(ExitCode::from(output::WRONG));
         }
@@ -107,14 +107,11 @@ fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
 }
 
 fn read(file: &Path) -> Result<(String, String), String> {
-    if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| format!("standard input: {error}"))?;
-        return Ok(("standard input".to_owned(), text));
+    if file != Path::new("-") {
+        return read_text(file);
     }
-    let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    Ok((name, text))
+    let text = read_bounded(std::io::stdin()).map_err(|error| format!("standard input: {error}"))?;
+    Ok(("standard input".to_owned(), text))
 }
 
 fn change(name: &str, change: RuleChange, target: &Target) -> Result<ExitCode, String> {

@@ -1,5 +1,6 @@
 //! `seawall serve`: starts the edge and looks after it until it is told to end.
 
+use std::io::stderr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,11 +47,11 @@ pub(crate) fn run(args: Serve) -> ExitCode {
 fn load(source: &ConfigSource) -> Result<Config, ExitCode> {
     let outcome = source.load().map_err(output::wrong)?;
     for warning in &outcome.warnings {
-        output::report(render(warning));
+        output::report(render(warning, &stderr()));
     }
     outcome.result.map_err(|errors| {
         for error in &errors {
-            output::report(render(error));
+            output::report(render(error, &stderr()));
         }
         ExitCode::from(output::WRONG)
     })

@@ -29,7 +29,12 @@ impl Edge {
     fn try_reload(&self) -> Result<Vec<&'static str>, EdgeError> {
         let outcome = self.source.load().map_err(EdgeError::one)?;
         let config = outcome.result.map_err(|errors| {
-            EdgeError(errors.iter().map(|error| crate::load::render(error).trim_end().to_owned()).collect())
+            EdgeError(
+                errors
+                    .iter()
+                    .map(|error| crate::load::render(error, &std::io::stderr()).trim_end().to_owned())
+                    .collect(),
+            )
         })?;
         let mut changing = self.changing();
         let now = clock::wall();

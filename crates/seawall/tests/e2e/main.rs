@@ -7,6 +7,7 @@
 
 mod activation;
 mod check;
+mod commands;
 mod handover;
 mod intermediary;
 mod lifecycle;
