@@ -4,6 +4,7 @@
 //! changed nothing.
 
 mod control;
+pub(crate) mod descriptors;
 mod fleet;
 mod metrics;
 mod open;
@@ -136,7 +137,8 @@ impl Edge {
             intermediaries: Reporter::default(),
         });
         let bounds = &config.bounds;
-        let admission = Admission::new(bounds.connections, bounds.connections_per_network, seeds.admission);
+        let connections = descriptors::connections(bounds.connections, workers);
+        let admission = Admission::new(connections, bounds.connections_per_network, seeds.admission);
         let policy = Arc::new(ArcSwap::from_pointee(accept_policy(&config)));
         let fleet = Fleet::start(FleetParts {
             shared: &shared,

@@ -15,7 +15,7 @@ use seawall_proxy::listen::{InheritedSocket, Stop, activation};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Serve;
-use crate::edge::{Edge, EdgeError, EdgeParts};
+use crate::edge::{Edge, EdgeError, EdgeParts, descriptors};
 use crate::load::{ConfigSource, render};
 use crate::log::Log;
 use crate::output;
@@ -59,6 +59,7 @@ fn load(source: &ConfigSource) -> Result<Config, ExitCode> {
 
 async fn serve(source: ConfigSource, config: Config, log: &Log) -> Result<(), EdgeError> {
     let signals = Signals::new()?;
+    descriptors::raise_limit();
     let state = StateFolder::open(&config.state).map_err(EdgeError::one)?;
     let token = state.admin_token().map_err(EdgeError::one)?;
     let notifier = Notifier::from_env().map_err(EdgeError::one)?;

@@ -13,9 +13,9 @@ use seawall_proxy::tls::{CertificateStore, Certificates};
 
 use super::fleet::{Fleet, FleetParts};
 use super::open::{
-    accept_policy, access_log_path, configured, load_certificates, open_access_log, server_tls,
+    accept_policy, access_log_path, configured, load_certificates, open_access_log, server_tls, workers,
 };
-use super::{Changing, Edge, EdgeError};
+use super::{Changing, Edge, EdgeError, descriptors};
 
 impl Edge {
     /// Reads the configuration again: all of it takes effect, or nothing. Gives the settings that have changed and
@@ -58,7 +58,8 @@ impl Edge {
         changing.generation += 1;
         self.install_certificates(&mut changing, certificates);
         self.policy.store(Arc::new(accept_policy(&config)));
-        self.admission.set_bounds(config.bounds.connections, config.bounds.connections_per_network);
+        let connections = descriptors::connections(config.bounds.connections, workers(&config));
+        self.admission.set_bounds(connections, config.bounds.connections_per_network);
         self.shared.publish(Arc::new(snapshot));
         if kept_log_reopens(&changing, &config) {
             tracing::warn!("the access log was not opened again: its queue is full");

@@ -8,6 +8,7 @@
 mod activation;
 mod check;
 mod commands;
+mod descriptors;
 mod handover;
 mod intermediary;
 mod lifecycle;
