@@ -183,3 +183,14 @@ fn rule_files_are_found_on_disk_in_the_order_of_their_names() {
     assert_eq!(names, ["a", "b", "c"]);
     assert!(Disk.read(folder.path()).is_err(), "a folder is no rule file");
 }
+
+#[test]
+fn two_times_any_free_port_is_no_conflict() {
+    let overrides = Overrides {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        admin: Some("127.0.0.1:0".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let config = for_files(Path::new("www"), &overrides).result.unwrap();
+    assert_eq!(config.admin.port(), 0);
+}
