@@ -1,0 +1,38 @@
+//! Requests and responses for tests.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use seawall_http::{
+    ClientAddr, ClientIdentity, ClientSource, ContentLength, Field, Protocol, RequestFacts, Scheme,
+};
+
+/// Lends the facts of a request for `https://a.example/` to `look`.
+pub(crate) fn with_request<T>(
+    method: &str,
+    lines: &[(&str, &str)],
+    look: impl FnOnce(&RequestFacts<'_>) -> T,
+) -> T {
+    let fields: Vec<_> = lines.iter().map(|(name, value)| Field { name, value: value.as_bytes() }).collect();
+    let addr = ClientAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    look(&RequestFacts {
+        protocol: Protocol::Http11,
+        scheme: Scheme::Https,
+        method,
+        host: "a.example",
+        path: "/",
+        query: None,
+        fields: &fields,
+        content: ContentLength::Absent,
+        client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+    })
+}
+
+pub(crate) fn fields(lines: &[(&str, &str)]) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (name, value) in lines {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        fields.append(name, HeaderValue::from_str(value).unwrap());
+    }
+    fields
+}
