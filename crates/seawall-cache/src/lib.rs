@@ -7,10 +7,18 @@ mod sample;
 
 pub mod date;
 pub mod directive;
+pub mod freshness;
 pub mod key;
+pub mod policy;
+pub mod storable;
+pub mod stored;
 pub mod targeted;
 pub mod vary;
 
 pub use directive::{RequestDirectives, ResponseDirectives, Reuse};
+pub use freshness::{Freshness, Lifetime, StaleUse};
 pub use key::{CacheKey, QueryPolicy, Target};
+pub use policy::Policy;
+pub use storable::{NotStorable, storable};
+pub use stored::{Control, Standing, StoredResponse};
 pub use vary::{SecondaryKey, Vary};

@@ -1,0 +1,152 @@
+//! Freshness lifetime, current age, and how stale a response may be served (RFC 9111 §4.2; RFC 5861).
+
+use std::time::Duration;
+
+use seawall_http::UnixTime;
+
+use crate::date::Expiry;
+use crate::directive::Reuse;
+use crate::policy::Policy;
+use crate::storable::is_heuristically_cacheable;
+use crate::stored::{Standing, StoredResponse};
+
+/// Where a freshness lifetime comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lifetime {
+    /// The origin stated it.
+    Stated(Duration),
+    /// A share of the time since `Last-Modified` (§4.2.2).
+    Heuristic(Duration),
+    /// Nothing to find it by: always stale.
+    Unknown,
+}
+
+/// Whether a stored response is fresh.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Freshness {
+    /// For so much longer.
+    Fresh {
+        /// Never zero.
+        left: Duration,
+    },
+    /// Since so long.
+    Stale {
+        /// Zero when the lifetime has just ended.
+        by: Duration,
+    },
+}
+
+/// How stale a response may be served without asking the origin first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StaleUse {
+    /// Not at all, whatever the client asks (§4.2.4).
+    Forbidden,
+    /// As the origin permits, and as the client asks.
+    Permitted {
+        /// While a validation is under way (RFC 5861 §3).
+        while_revalidate: Duration,
+        /// If the origin fails (RFC 5861 §4).
+        if_error: Duration,
+        /// Whether the client's `max-stale` and `stale-if-error` count.
+        client: ClientStale,
+    },
+}
+
+/// Whether a client may take a response staler than the origin permits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientStale {
+    /// It may.
+    Counts,
+    /// The origin said how stale at most.
+    DoesNotCount,
+}
+
+impl Lifetime {
+    /// Its length.
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::Stated(length) | Self::Heuristic(length) => length,
+            Self::Unknown => Duration::ZERO,
+        }
+    }
+}
+
+impl StoredResponse {
+    /// The freshness lifetime (§4.2.1): `s-maxage`, else `max-age`, else `Expires`, else by `Last-Modified`.
+    pub fn freshness_lifetime(&self, policy: &Policy) -> Lifetime {
+        let directives = &self.control.directives;
+        if let Some(secs) = directives.s_maxage.or(directives.max_age) {
+            return Lifetime::Stated(Duration::from_secs(secs));
+        }
+        match self.control.expiry {
+            Expiry::At(date) => Lifetime::Stated(between(self.date(), date)),
+            Expiry::Past => Lifetime::Stated(Duration::ZERO),
+            Expiry::Unstated => self.heuristic_lifetime(policy),
+        }
+    }
+
+    /// §4.2.2.
+    fn heuristic_lifetime(&self, policy: &Policy) -> Lifetime {
+        let permitted = is_heuristically_cacheable(self.status) || self.control.directives.public;
+        let Some(modified) = self.control.last_modified.filter(|_| permitted) else {
+            return Lifetime::Unknown;
+        };
+        let unchanged = between(modified, self.date());
+        let share = unchanged.saturating_mul(policy.heuristic_percent) / 100;
+        Lifetime::Heuristic(share.min(policy.heuristic_max))
+    }
+
+    /// The current age (§4.2.3). Never negative, even if the clock was set back.
+    pub fn current_age(&self, now: UnixTime) -> Duration {
+        let apparent_age = between(self.date(), self.response_time);
+        let response_delay = between(self.request_time, self.response_time);
+        let corrected_age = self.control.age.unwrap_or_default().saturating_add(response_delay);
+        let resident = between(self.response_time, now);
+        apparent_age.max(corrected_age).saturating_add(resident)
+    }
+
+    /// Fresh if the lifetime exceeds the age (§4.2). What was invalidated, or is never to be used without validation
+    /// (§5.2.2.4), is stale from the first.
+    pub fn freshness(&self, policy: &Policy, now: UnixTime) -> Freshness {
+        let age = self.current_age(now);
+        let must_validate =
+            self.standing == Standing::Invalidated || self.control.directives.no_cache == Reuse::Response;
+        let lifetime = if must_validate { Duration::ZERO } else { self.freshness_lifetime(policy).length() };
+        match lifetime.checked_sub(age) {
+            Some(left) if !left.is_zero() => Freshness::Fresh { left },
+            _ => Freshness::Stale { by: age.saturating_sub(lifetime) },
+        }
+    }
+
+    /// How stale it may be served (§4.2.4).
+    ///
+    /// `s-maxage` implies `proxy-revalidate` (§5.2.2.10). An origin that writes `stale-while-revalidate` beside it
+    /// means the exception that it states, so of the two the stated one counts; a client's `max-stale` does not.
+    pub fn stale_use(&self) -> StaleUse {
+        let directives = &self.control.directives;
+        let forbidden = directives.must_revalidate
+            || directives.proxy_revalidate
+            || directives.no_cache == Reuse::Response
+            || self.standing == Standing::Invalidated;
+        if forbidden {
+            return StaleUse::Forbidden;
+        }
+        let secs = |secs: Option<u64>| Duration::from_secs(secs.unwrap_or(0));
+        StaleUse::Permitted {
+            while_revalidate: secs(directives.stale_while_revalidate),
+            if_error: secs(directives.stale_if_error),
+            client: match directives.s_maxage {
+                Some(_) => ClientStale::DoesNotCount,
+                None => ClientStale::Counts,
+            },
+        }
+    }
+}
+
+/// The time from `earlier` to `later`; zero if they are the other way round.
+fn between(earlier: UnixTime, later: UnixTime) -> Duration {
+    Duration::from_millis(later.0.saturating_sub(earlier.0))
+}
+
+#[cfg(test)]
+mod tests;

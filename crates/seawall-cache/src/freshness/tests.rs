@@ -1,0 +1,170 @@
+use http::StatusCode;
+use proptest::prelude::*;
+
+use super::*;
+use crate::date::{DELTA_SECONDS_MAX, date_value};
+use crate::sample::{fields, with_request};
+
+const START: u64 = 1_000_000_000;
+
+fn at(secs: u64) -> UnixTime {
+    UnixTime::from_secs(START + secs)
+}
+
+fn date(secs: i64) -> String {
+    let date = UnixTime::from_secs(START.checked_add_signed(secs).unwrap());
+    date_value(date).unwrap().to_str().unwrap().to_owned()
+}
+
+fn stored_with(status: u16, lines: &[(&str, &str)]) -> StoredResponse {
+    let status = StatusCode::from_u16(status).unwrap();
+    with_request("GET", &[], |facts| StoredResponse::new(facts, status, fields(lines), at(0), at(0))).unwrap()
+}
+
+fn stored(control: &str) -> StoredResponse {
+    stored_with(200, &[("cache-control", control)])
+}
+
+fn lifetime(lines: &[(&str, &str)]) -> Lifetime {
+    stored_with(200, lines).freshness_lifetime(&Policy::default())
+}
+
+fn stated(secs: u64) -> Lifetime {
+    Lifetime::Stated(Duration::from_secs(secs))
+}
+
+#[test]
+fn lifetime_is_the_first_that_is_stated() {
+    // RFC 9111 §4.2.1.
+    let (now, later) = (date(0), date(30));
+    let expires = ("expires", later.as_str());
+    let date = ("date", now.as_str());
+    assert_eq!(lifetime(&[date, expires, ("cache-control", "max-age=60, s-maxage=90")]), stated(90));
+    assert_eq!(lifetime(&[date, expires, ("cache-control", "max-age=60")]), stated(60));
+    assert_eq!(lifetime(&[date, expires]), stated(30));
+    assert_eq!(lifetime(&[("cache-control", "max-age=x"), date, expires]), stated(0));
+    assert_eq!(lifetime(&[]), Lifetime::Unknown);
+}
+
+#[test]
+fn expires_counts_from_date_or_from_receipt() {
+    // RFC 9111 §4.2.1, §5.3; RFC 9110 §6.6.1.
+    let (before, later) = (date(-100), date(30));
+    assert_eq!(lifetime(&[("date", &before), ("expires", &later)]), stated(130));
+    assert_eq!(lifetime(&[("expires", &later)]), stated(30));
+    assert_eq!(lifetime(&[("date", "x"), ("expires", &later)]), stated(30));
+    assert_eq!(lifetime(&[("date", &later), ("expires", &before)]), stated(0));
+    assert_eq!(lifetime(&[("expires", "0"), ("last-modified", &before)]), stated(0));
+}
+
+#[test]
+fn heuristic_lifetime_is_a_bounded_tenth() {
+    // RFC 9111 §4.2.2.
+    let heuristic = |secs| Lifetime::Heuristic(Duration::from_secs(secs));
+    let (now, modified, long_ago) = (date(0), date(-1000), date(-100_000_000));
+    assert_eq!(lifetime(&[("date", &now), ("last-modified", &modified)]), heuristic(100));
+    assert_eq!(lifetime(&[("date", &now), ("last-modified", &long_ago)]), heuristic(86_400));
+    assert_eq!(lifetime(&[("date", &modified), ("last-modified", &now)]), heuristic(0));
+    // Only for a status code that permits it, or where the response is public.
+    let modified = ("last-modified", modified.as_str());
+    let policy = Policy::default();
+    assert_eq!(stored_with(500, &[modified]).freshness_lifetime(&policy), Lifetime::Unknown);
+    let public = [modified, ("cache-control", "public")];
+    assert_eq!(stored_with(500, &public).freshness_lifetime(&policy), heuristic(100));
+}
+
+#[test]
+fn age_is_the_greater_of_two_plus_time_in_store() {
+    // RFC 9111 §4.2.3.
+    let mut stored = stored_with(200, &[("age", "50"), ("date", &date(-20))]);
+    stored.response_time = at(4);
+    // Apparent: 4 - -20 = 24. Corrected: 50 + 4. Resident: 6.
+    assert_eq!(stored.current_age(at(10)), Duration::from_secs(60));
+    stored.control.age = None;
+    assert_eq!(stored.current_age(at(10)), Duration::from_secs(30));
+}
+
+#[test]
+fn date_in_the_future_gives_no_negative_age() {
+    // RFC 9111 §4.2.3.
+    let stored = stored_with(200, &[("date", &date(1000))]);
+    assert_eq!(stored.current_age(at(0)), Duration::ZERO);
+    assert_eq!(stored.current_age(UnixTime(0)), Duration::ZERO);
+}
+
+#[test]
+fn response_is_stale_when_its_age_reaches_its_lifetime() {
+    // RFC 9111 §4.2.
+    let freshness = |secs| stored("max-age=60").freshness(&Policy::default(), at(secs));
+    assert_eq!(freshness(59), Freshness::Fresh { left: Duration::from_secs(1) });
+    assert_eq!(freshness(60), Freshness::Stale { by: Duration::ZERO });
+    assert_eq!(freshness(61), Freshness::Stale { by: Duration::from_secs(1) });
+}
+
+#[test]
+fn no_cache_and_invalidation_make_it_stale() {
+    // RFC 9111 §5.2.2.4, §4.4.
+    let is_stale = |stored: &StoredResponse| {
+        matches!(stored.freshness(&Policy::default(), at(0)), Freshness::Stale { .. })
+    };
+    assert!(is_stale(&stored("max-age=60, no-cache")));
+    assert!(!is_stale(&stored("max-age=60, no-cache=\"a\"")));
+    let mut invalidated = stored("max-age=60, stale-if-error=60");
+    invalidated.standing = Standing::Invalidated;
+    assert!(is_stale(&invalidated));
+    assert_eq!(invalidated.stale_use(), StaleUse::Forbidden);
+}
+
+#[test]
+fn stale_use_needs_permission() {
+    // RFC 9111 §4.2.4; RFC 5861.
+    let permitted = |while_revalidate, if_error, client| StaleUse::Permitted {
+        while_revalidate: Duration::from_secs(while_revalidate),
+        if_error: Duration::from_secs(if_error),
+        client,
+    };
+    assert_eq!(stored("max-age=1").stale_use(), permitted(0, 0, ClientStale::Counts));
+    let both = "max-age=1, stale-while-revalidate=5, stale-if-error=9";
+    assert_eq!(stored(both).stale_use(), permitted(5, 9, ClientStale::Counts));
+    for directive in ["must-revalidate", "proxy-revalidate", "no-cache"] {
+        assert_eq!(stored(&format!("{both}, {directive}")).stale_use(), StaleUse::Forbidden, "{directive}");
+    }
+    // RFC 9111 §5.2.2.10.
+    assert_eq!(stored("s-maxage=1").stale_use(), permitted(0, 0, ClientStale::DoesNotCount));
+}
+
+fn any_stored() -> impl Strategy<Value = StoredResponse> {
+    let lifetime = prop::option::of(0..=DELTA_SECONDS_MAX);
+    let times = (any::<u64>(), any::<u64>(), prop::option::of(any::<u64>()), prop::option::of(any::<u64>()));
+    (lifetime, prop::option::of(0..=DELTA_SECONDS_MAX), times).prop_map(|(max_age, age, times)| {
+        let mut stored = stored("");
+        stored.control.directives.max_age = max_age;
+        stored.control.age = age.map(Duration::from_secs);
+        stored.request_time = UnixTime(times.0);
+        stored.response_time = UnixTime(times.1);
+        stored.control.date = times.2.map(UnixTime);
+        stored.control.last_modified = times.3.map(UnixTime);
+        stored
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_stale_stays_stale(stored in any_stored(), now: u64, later: u64) {
+        let (now, later) = (UnixTime(now.min(later)), UnixTime(now.max(later)));
+        let policy = Policy::default();
+        prop_assert!(stored.current_age(now) <= stored.current_age(later));
+        match (stored.freshness(&policy, now), stored.freshness(&policy, later)) {
+            (Freshness::Stale { by: before }, Freshness::Stale { by }) => prop_assert!(before <= by),
+            (Freshness::Fresh { left: before }, Freshness::Fresh { left }) => prop_assert!(left <= before),
+            (Freshness::Fresh { .. }, Freshness::Stale { .. }) => {}
+            (Freshness::Stale { .. }, Freshness::Fresh { .. }) => prop_assert!(false, "became fresh"),
+        }
+    }
+
+    #[test]
+    fn age_is_never_less_than_received(stored in any_stored(), now: u64) {
+        let received = stored.control.age.unwrap_or_default();
+        prop_assert!(stored.current_age(UnixTime(now)) >= received);
+    }
+}

@@ -1,0 +1,202 @@
+//! Whether a response may be stored (RFC 9111 §3).
+//!
+//! Leaves out partial content: a 206 is not stored, nor are responses to methods other than GET.
+
+use http::{HeaderMap, StatusCode, header};
+use seawall_http::RequestFacts;
+
+use crate::date::Expiry;
+use crate::directive::{RequestDirectives, Reuse};
+use crate::stored::Control;
+use crate::vary::Vary;
+
+/// Why a response may not be stored.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum NotStorable {
+    /// The request's method is not GET.
+    Method,
+    /// The request says `no-store` (§5.2.1.5).
+    RequestNoStore,
+    /// The response says `no-store` (§5.2.2.5).
+    NoStore,
+    /// The response says `private` (§5.2.2.7).
+    Private,
+    /// The request has credentials, and the response does not permit what that takes (§3.5).
+    Authorization,
+    /// Not final, 206, 304, or not understood where it must be (§5.2.2.3).
+    Status,
+    /// It varies by everything, so that it could answer no other request (§4.1).
+    Vary,
+    /// It has neither a stated lifetime nor a status code that is cacheable without one.
+    NoLifetime,
+    /// It sets a cookie, and nothing says that it is for everybody.
+    SetCookie,
+}
+
+/// Whether the response may be stored; the first reason against it if not.
+pub fn storable(
+    facts: &RequestFacts<'_>,
+    status: StatusCode,
+    fields: &HeaderMap,
+    control: &Control,
+) -> Result<(), NotStorable> {
+    let directives = &control.directives;
+    if facts.method != "GET" {
+        return Err(NotStorable::Method);
+    }
+    if !status_is_storable(status, control) {
+        return Err(NotStorable::Status);
+    }
+    if RequestDirectives::of(facts).no_store {
+        return Err(NotStorable::RequestNoStore);
+    }
+    // §5.2.2.3: where must-understand is and the status code is understood, no-store does not count.
+    if directives.no_store && !directives.must_understand {
+        return Err(NotStorable::NoStore);
+    }
+    if directives.private == Reuse::Response {
+        return Err(NotStorable::Private);
+    }
+    // §3.5.
+    let for_everybody = directives.public || directives.s_maxage.is_some();
+    if facts.field("authorization").is_some() && !for_everybody && !directives.must_revalidate {
+        return Err(NotStorable::Authorization);
+    }
+    if Vary::of(fields) == Vary::Everything {
+        return Err(NotStorable::Vary);
+    }
+    let stated = for_everybody || directives.max_age.is_some() || control.expiry != Expiry::Unstated;
+    if !stated && !is_heuristically_cacheable(status) {
+        return Err(NotStorable::NoLifetime);
+    }
+    // §7.3 leaves it to the origin; an origin that says nothing at all has not thought of it. A cookie that is not
+    // stored is nobody else's.
+    if !stated && fields.contains_key(header::SET_COOKIE) {
+        return Err(NotStorable::SetCookie);
+    }
+    Ok(())
+}
+
+fn status_is_storable(status: StatusCode, control: &Control) -> bool {
+    let special = [StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    let final_response = !status.is_informational();
+    final_response && !special && (!control.directives.must_understand || is_understood(status))
+}
+
+/// Whether its specification was read for what it asks of caches: those of RFC 9110 §15, but for 206.
+fn is_understood(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200..=205 | 300..=303 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
+}
+
+/// RFC 9110 §15.1.
+pub(crate) fn is_heuristically_cacheable(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+}
+
+impl NotStorable {
+    /// As `Cache-Status` (in `detail`), events and metrics write it.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Method => "not-stored-method",
+            Self::RequestNoStore => "not-stored-request",
+            Self::NoStore => "not-stored-no-store",
+            Self::Private => "not-stored-private",
+            Self::Authorization => "not-stored-authorization",
+            Self::Status => "not-stored-status",
+            Self::Vary => "not-stored-vary",
+            Self::NoLifetime => "not-stored-no-lifetime",
+            Self::SetCookie => "not-stored-set-cookie",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{fields, with_request};
+
+    type Lines<'a> = &'a [(&'a str, &'a str)];
+
+    fn check(method: &str, request: Lines<'_>, status: u16, response: Lines<'_>) -> Result<(), NotStorable> {
+        let fields = fields(response);
+        let status = StatusCode::from_u16(status).unwrap();
+        with_request(method, request, |facts| storable(facts, status, &fields, &Control::of(&fields)))
+    }
+
+    fn get(control: &str) -> Result<(), NotStorable> {
+        check("GET", &[], 200, &[("cache-control", control)])
+    }
+
+    #[test]
+    fn response_without_directives_is_stored_by_its_status() {
+        // RFC 9111 §3; RFC 9110 §15.1.
+        for status in [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501] {
+            assert_eq!(check("GET", &[], status, &[]), Ok(()), "{status}");
+        }
+        for status in [201, 302, 307, 400, 403, 500, 503, 599] {
+            assert_eq!(check("GET", &[], status, &[]), Err(NotStorable::NoLifetime), "{status}");
+            assert_eq!(check("GET", &[], status, &[("cache-control", "max-age=1")]), Ok(()), "{status}");
+            assert_eq!(check("GET", &[], status, &[("expires", "0")]), Ok(()), "{status}");
+        }
+        for status in [100, 103, 206, 304] {
+            let fresh = [("cache-control", "max-age=1")];
+            assert_eq!(check("GET", &[], status, &fresh), Err(NotStorable::Status), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_get_is_stored() {
+        for method in ["HEAD", "POST", "PUT", "get"] {
+            let fresh = [("cache-control", "max-age=1")];
+            assert_eq!(check(method, &[], 200, &fresh), Err(NotStorable::Method), "{method}");
+        }
+    }
+
+    #[test]
+    fn no_store_and_private_forbid_it() {
+        // RFC 9111 §5.2.2.5, §5.2.2.7, §5.2.1.5.
+        assert_eq!(get("no-store, max-age=60"), Err(NotStorable::NoStore));
+        assert_eq!(get("private, max-age=60"), Err(NotStorable::Private));
+        assert_eq!(get("private=\"set-cookie\", max-age=60"), Ok(()));
+        assert_eq!(get("no-cache"), Ok(()));
+        let no_store = [("cache-control", "no-store")];
+        assert_eq!(check("GET", &no_store, 200, &[]), Err(NotStorable::RequestNoStore));
+    }
+
+    #[test]
+    fn must_understand_replaces_no_store_for_known_status() {
+        // RFC 9111 §5.2.2.3.
+        let control = [("cache-control", "no-store, must-understand, max-age=60")];
+        assert_eq!(check("GET", &[], 200, &control), Ok(()));
+        assert_eq!(check("GET", &[], 299, &control), Err(NotStorable::Status));
+        assert_eq!(check("GET", &[], 299, &[("cache-control", "max-age=60")]), Ok(()));
+    }
+
+    #[test]
+    fn credentials_need_permission() {
+        // RFC 9111 §3.5.
+        let with_credentials =
+            |control| check("GET", &[("authorization", "Basic YTph")], 200, &[("cache-control", control)]);
+        for control in ["max-age=60", "proxy-revalidate, max-age=60", "public=1, max-age=60"] {
+            assert_eq!(with_credentials(control), Err(NotStorable::Authorization), "{control}");
+        }
+        for control in ["public", "s-maxage=60", "must-revalidate, max-age=60"] {
+            assert_eq!(with_credentials(control), Ok(()), "{control}");
+        }
+    }
+
+    #[test]
+    fn cookie_is_stored_only_where_the_origin_stated_a_lifetime() {
+        // RFC 9111 §7.3.
+        let cookie = ("set-cookie", "a=1");
+        assert_eq!(check("GET", &[], 200, &[cookie]), Err(NotStorable::SetCookie));
+        assert_eq!(check("GET", &[], 200, &[cookie, ("cache-control", "max-age=1")]), Ok(()));
+    }
+
+    #[test]
+    fn response_that_varies_by_everything_is_not_stored() {
+        // RFC 9111 §4.1.
+        let response = [("vary", "*"), ("cache-control", "max-age=1")];
+        assert_eq!(check("GET", &[], 200, &response), Err(NotStorable::Vary));
+    }
+}

@@ -1,0 +1,186 @@
+//! One stored response without its content, and what its fields say (RFC 9111 §3).
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use seawall_http::{RequestFacts, UnixTime, hop_fields};
+
+use crate::date::{self, Expiry};
+use crate::directive::ResponseDirectives;
+use crate::targeted;
+use crate::vary::{SecondaryKey, Vary};
+
+/// A response as it was stored.
+#[derive(Clone, Debug)]
+pub struct StoredResponse {
+    /// Its status code.
+    pub status: StatusCode,
+    /// The fields that may be stored ([`StoredResponse::new`] removes the others).
+    pub fields: HeaderMap,
+    /// What they say about caching.
+    pub control: Control,
+    /// Which requests it answers.
+    pub selected_by: SecondaryKey,
+    /// When the request was sent that obtained or freshened it.
+    pub request_time: UnixTime,
+    /// When the response to that request came.
+    pub response_time: UnixTime,
+    /// Whether it was invalidated since.
+    pub standing: Standing,
+}
+
+/// Whether a stored response was invalidated (RFC 9111 §4.4).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// It was not.
+    Valid,
+    /// It must be validated before it is used again, and never be served stale.
+    Invalidated,
+}
+
+/// What the fields of a response say about caching, read once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Control {
+    /// `CDN-Cache-Control` if it is valid, else `Cache-Control` (RFC 9213 §2.2).
+    pub directives: ResponseDirectives,
+    /// `Expires`; unstated where `CDN-Cache-Control` counts.
+    pub expiry: Expiry,
+    /// `Date`.
+    pub date: Option<UnixTime>,
+    /// `Last-Modified`.
+    pub last_modified: Option<UnixTime>,
+    /// `Age`.
+    pub age: Option<Duration>,
+}
+
+impl StoredResponse {
+    /// The part of a response that may be stored; `None` if it varies by everything.
+    ///
+    /// Removed are hop-by-hop fields (RFC 9111 §3.1) and those that `private` or `no-cache` name: the former must not be
+    /// stored, the latter not be used without validation (§5.2.2.4), which brings them anew.
+    pub fn new(
+        facts: &RequestFacts<'_>,
+        status: StatusCode,
+        mut fields: HeaderMap,
+        request_time: UnixTime,
+        response_time: UnixTime,
+    ) -> Option<Self> {
+        let selected_by = SecondaryKey::of(&Vary::of(&fields), facts)?;
+        let control = Control::of(&fields);
+        remove_unstorable(&mut fields, &control);
+        Some(Self {
+            status,
+            fields,
+            control,
+            selected_by,
+            request_time,
+            response_time,
+            standing: Standing::Valid,
+        })
+    }
+
+    /// When the response was made: its `Date`, or when it came (RFC 9110 §6.6.1).
+    pub fn date(&self) -> UnixTime {
+        self.control.date.unwrap_or(self.response_time)
+    }
+
+    /// Of the responses stored under one key, the latest that this request selects (RFC 9111 §4, §4.1).
+    pub fn select<'a>(
+        stored: impl IntoIterator<Item = &'a Self>,
+        facts: &RequestFacts<'_>,
+    ) -> Option<&'a Self> {
+        let matching = stored.into_iter().filter(|response| response.selected_by.matches(facts));
+        matching.max_by_key(|response| (response.date(), response.response_time))
+    }
+}
+
+/// Removes what must not be stored of a response whose fields say `control`.
+pub(crate) fn remove_unstorable(fields: &mut HeaderMap, control: &Control) {
+    hop_fields::strip_response(fields);
+    for name in [header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
+        fields.remove(name);
+    }
+    fields.remove("proxy-authentication-info");
+    let directives = &control.directives;
+    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
+        fields.remove(name);
+    }
+}
+
+impl Control {
+    /// Reads the fields of a response.
+    pub fn of(fields: &HeaderMap) -> Self {
+        let (directives, expiry) = match targeted::directives(fields) {
+            Some(directives) => (directives, Expiry::Unstated),
+            None => (ResponseDirectives::of(fields), date::expiry(fields)),
+        };
+        Self {
+            directives,
+            expiry,
+            date: date::single_date(fields, &header::DATE),
+            last_modified: date::single_date(fields, &header::LAST_MODIFIED),
+            age: date::received_age(fields),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{fields, with_request};
+
+    fn stored(request: &[(&str, &str)], response: &[(&str, &str)]) -> Option<StoredResponse> {
+        let time = UnixTime::from_secs(1_000_000_000);
+        with_request("GET", request, |facts| {
+            StoredResponse::new(facts, StatusCode::OK, fields(response), time, time)
+        })
+    }
+
+    #[test]
+    fn unstorable_fields_are_removed() {
+        // RFC 9111 §3.1, §5.2.2.4, §5.2.2.7.
+        let stored = stored(
+            &[],
+            &[
+                ("connection", "x-hop"),
+                ("x-hop", "1"),
+                ("proxy-authenticate", "Basic"),
+                ("cache-control", "private=\"set-cookie\", no-cache=\"x-once\""),
+                ("set-cookie", "a=1"),
+                ("x-once", "1"),
+                ("x-kept", "1"),
+            ],
+        );
+        let mut names: Vec<_> = stored.as_ref().unwrap().fields.keys().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["cache-control", "x-kept"]);
+    }
+
+    #[test]
+    fn targeted_field_replaces_cache_control_and_expires() {
+        // RFC 9213 §2.2.
+        let expires = ("expires", "Sun, 06 Nov 2044 08:49:37 GMT");
+        let untargeted = [("cache-control", "no-store"), expires, ("cdn-cache-control", "max-age=9")];
+        let control = Control::of(&fields(&untargeted));
+        assert!(!control.directives.no_store);
+        assert_eq!((control.directives.max_age, control.expiry), (Some(9), Expiry::Unstated));
+        let malformed = Control::of(&fields(&[("cache-control", "no-store"), ("cdn-cache-control", "=")]));
+        assert!(malformed.directives.no_store);
+    }
+
+    #[test]
+    fn latest_matching_response_is_selected() {
+        // RFC 9111 §4: "the most recent one"; §4.1.
+        let dated = |value, date| stored(&[("foo", value)], &[("vary", "foo"), ("date", date)]).unwrap();
+        let old = dated("1", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let new = dated("1", "Mon, 07 Nov 1994 08:49:37 GMT");
+        let other = dated("2", "Tue, 08 Nov 1994 08:49:37 GMT");
+        let all = [new.clone(), old, other];
+        let select = |lines| {
+            with_request("GET", lines, |facts| StoredResponse::select(&all, facts).map(StoredResponse::date))
+        };
+        assert_eq!(select(&[("foo", "1")]), Some(new.date()));
+        assert_eq!(select(&[("foo", "3")]), None);
+        assert!(stored(&[], &[("vary", "*")]).is_none());
+    }
+}
