@@ -1,0 +1,228 @@
+//! Objects to roots: certificates paired with what NSS trusts them for.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::date;
+use crate::fault::{Fault, FaultKind};
+use crate::syntax::{self, Object, Value};
+use crate::trust::{TrustLevel, TrustPurpose};
+
+/// What a certdata.txt says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Certdata {
+    /// The certificates, in the order of the file.
+    pub roots: Vec<Root>,
+    /// What is odd, but no damage.
+    pub remarks: Vec<Remark>,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// The lines of a licence block, if the file has one.
+    pub licence: Vec<String>,
+}
+
+/// A certificate with its trust.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Root {
+    /// `CKA_LABEL`: the name that Mozilla gives it. Several roots may share one.
+    pub label: String,
+    /// The line of the certificate object, from 1.
+    pub line: usize,
+    /// The comments of the object: issuer, dates, fingerprints as NSS writes them.
+    pub comments: Vec<String>,
+    /// The certificate.
+    pub der: Vec<u8>,
+    /// The subject as text.
+    pub subject: String,
+    /// Its validity begins, in seconds since 1970.
+    pub not_before: i64,
+    /// The last second of its validity, in seconds since 1970.
+    pub not_after: i64,
+    /// SHA-256 of the certificate.
+    pub sha256: [u8; 32],
+    /// What it is trusted for and how far, in the order of the file.
+    pub trust: Vec<(TrustPurpose, TrustLevel)>,
+    /// Certificates for servers issued later are not trusted (`CKA_NSS_SERVER_DISTRUST_AFTER`).
+    pub server_distrust_after: Option<i64>,
+    /// Certificates for e-mail issued later are not trusted (`CKA_NSS_EMAIL_DISTRUST_AFTER`).
+    pub email_distrust_after: Option<i64>,
+}
+
+/// Something odd that is no damage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Remark {
+    /// The line, from 1.
+    pub line: usize,
+    /// The label of the object.
+    pub object: String,
+    /// What is odd.
+    pub text: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: object \"{}\": {}", self.line, self.object.escape_debug(), self.text)
+    }
+}
+
+impl Certdata {
+    /// Reads a certdata.txt.
+    ///
+    /// # Errors
+    ///
+    /// The first damage found: a syntax error, a missing, doubled or contradicting attribute, a certificate that cannot
+    /// be parsed or has other hashes than its trust object says, a certificate without trust object, a trust object
+    /// that trusts a certificate that is not there, or a file without certificates.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let file = syntax::read(bytes)?;
+        let mut trusts = trusts(&file.objects)?;
+        let (mut roots, mut remarks) = (Vec::new(), Vec::new());
+        let mut lines = HashMap::new();
+        for object in file.objects.iter().filter(|object| object.class == "CKO_CERTIFICATE") {
+            let key = key(object)?;
+            if let Some(first) = lines.insert(key, object.line) {
+                return Err(object.fault(object.line, FaultKind::DuplicateObject(first)));
+            }
+            let trust = trusts.remove(&key).ok_or_else(|| object.fault(object.line, FaultKind::NoTrust))?;
+            roots.push(root(object, trust, &mut remarks)?);
+        }
+        if roots.is_empty() {
+            return Err(Fault::at(1, FaultKind::NoCertificates));
+        }
+        // Reported in the order of the file.
+        let mut alone: Vec<&Object<'_>> = trusts.into_values().collect();
+        alone.sort_by_key(|object| object.line);
+        for object in alone {
+            remarks.push(without_certificate(object)?);
+        }
+        let licence = file.licence.iter().map(|&line| line.to_owned()).collect();
+        Ok(Self { roots, remarks, sha256: Sha256::digest(bytes).into(), licence })
+    }
+}
+
+impl Root {
+    /// How far it is trusted for a purpose.
+    pub fn level(&self, purpose: TrustPurpose) -> Option<TrustLevel> {
+        self.trust.iter().find(|&&(one, _)| one == purpose).map(|&(_, level)| level)
+    }
+}
+
+/// Issuer and serial number: what names a certificate (RFC 5280 §4.1.2.2).
+type Key<'a> = (&'a [u8], &'a [u8]);
+
+fn key<'a>(object: &'a Object<'_>) -> Result<Key<'a>, Fault> {
+    Ok((object.octets("CKA_ISSUER")?, object.octets("CKA_SERIAL_NUMBER")?))
+}
+
+fn trusts<'a, 'b>(objects: &'a [Object<'b>]) -> Result<HashMap<Key<'a>, &'a Object<'b>>, Fault> {
+    let mut trusts: HashMap<Key<'a>, &'a Object<'b>> = HashMap::new();
+    for object in objects.iter().filter(|object| object.class == "CKO_NSS_TRUST") {
+        object.text("CKA_LABEL")?;
+        // Every release has these three; without one, the file was cut.
+        for name in ["CKA_TRUST_SERVER_AUTH", "CKA_TRUST_EMAIL_PROTECTION", "CKA_TRUST_CODE_SIGNING"] {
+            if !matches!(object.attribute(name).map(|one| &one.value), Some(Value::Word("CK_TRUST", _))) {
+                return Err(object.fault(object.line, FaultKind::MissingAttribute(name)));
+            }
+        }
+        if let Some(first) = trusts.insert(key(object)?, object) {
+            return Err(object.fault(object.line, FaultKind::DuplicateObject(first.line)));
+        }
+    }
+    Ok(trusts)
+}
+
+/// NSS distrusts certificates that it does not hold; but it cannot trust one.
+fn without_certificate(object: &Object<'_>) -> Result<Remark, Fault> {
+    let mut unread = Vec::new();
+    let trust = levels(object, &mut unread);
+    if trust.iter().any(|&(_, level)| matches!(level, TrustLevel::TrustedDelegator | TrustLevel::Trusted)) {
+        return Err(object.fault(object.line, FaultKind::NoCertificate));
+    }
+    let text = "distrusts a certificate that the file does not hold; a bundle cannot say so".to_owned();
+    Ok(Remark { line: object.line, object: object.text("CKA_LABEL")?.to_owned(), text })
+}
+
+fn root(object: &Object<'_>, trust: &Object<'_>, remarks: &mut Vec<Remark>) -> Result<Root, Fault> {
+    let label = object.text("CKA_LABEL")?;
+    let der = object.octets("CKA_VALUE")?;
+    let value_line = object.attribute("CKA_VALUE").map_or(object.line, |attribute| attribute.line);
+    let broken = |what: String| Fault::of(value_line, label, FaultKind::Certificate(what));
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| broken(error.to_string()))?;
+    if !rest.is_empty() {
+        return Err(broken(format!("{} bytes follow it", rest.len())));
+    }
+    compare_hashes(der, trust, object.line)?;
+    let levels = levels(trust, remarks);
+    let called_distrusted =
+        [label, trust.text("CKA_LABEL")?].iter().any(|one| one.to_lowercase().contains("distrust"));
+    if called_distrusted && levels.iter().any(|&(_, level)| level != TrustLevel::NotTrusted) {
+        return Err(trust.fault(trust.line, FaultKind::NotDistrusted));
+    }
+    Ok(Root {
+        label: label.to_owned(),
+        line: object.line,
+        comments: object.comments.iter().map(|&line| line.to_owned()).collect(),
+        subject: certificate.subject().to_string(),
+        not_before: certificate.validity().not_before.timestamp(),
+        not_after: certificate.validity().not_after.timestamp(),
+        sha256: Sha256::digest(der).into(),
+        trust: levels,
+        server_distrust_after: distrust_after(object, "CKA_NSS_SERVER_DISTRUST_AFTER")?,
+        email_distrust_after: distrust_after(object, "CKA_NSS_EMAIL_DISTRUST_AFTER")?,
+        der: der.to_vec(),
+    })
+}
+
+/// The trust object names its certificate by hashes, too. Some distrust without.
+fn compare_hashes(der: &[u8], trust: &Object<'_>, certificate: usize) -> Result<(), Fault> {
+    let hashes = [
+        ("CKA_CERT_SHA1_HASH", Sha1::digest(der).to_vec()),
+        ("CKA_CERT_MD5_HASH", Md5::digest(der).to_vec()),
+    ];
+    for (name, hash) in hashes {
+        if let Some(attribute) = trust.attribute(name)
+            && trust.octets(name)? != hash
+        {
+            return Err(trust.fault(attribute.line, FaultKind::Hash { name, certificate }));
+        }
+    }
+    Ok(())
+}
+
+fn levels(trust: &Object<'_>, remarks: &mut Vec<Remark>) -> Vec<(TrustPurpose, TrustLevel)> {
+    let mut levels = Vec::new();
+    for attribute in trust.attributes() {
+        let (Some(purpose), Value::Word("CK_TRUST", level)) =
+            (attribute.name.strip_prefix("CKA_TRUST_"), &attribute.value)
+        else {
+            continue;
+        };
+        let known =
+            purpose.parse().ok().zip(level.strip_prefix("CKT_NSS_").and_then(|level| level.parse().ok()));
+        match known {
+            Some(pair) => levels.push(pair),
+            None => remarks.push(Remark {
+                line: attribute.line,
+                object: trust.label().unwrap_or_default().to_owned(),
+                text: format!("trust of an unknown kind left out: {} {level}", attribute.name),
+            }),
+        }
+    }
+    levels
+}
+
+/// A date, or `CK_FALSE` for none.
+fn distrust_after(object: &Object<'_>, name: &'static str) -> Result<Option<i64>, Fault> {
+    let Some(attribute) = object.attribute(name) else { return Ok(None) };
+    let date = match &attribute.value {
+        Value::Word("CK_BBOOL", "CK_FALSE") => return Ok(None),
+        Value::Octets(octets) => date::utc_time(octets),
+        Value::Word(..) | Value::Text(_) => None,
+    };
+    date.map(Some).ok_or_else(|| object.fault(attribute.line, FaultKind::Date(name)))
+}
