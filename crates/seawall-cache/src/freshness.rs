@@ -109,13 +109,22 @@ impl StoredResponse {
     /// (§5.2.2.4), is stale from the first.
     pub fn freshness(&self, policy: &Policy, now: UnixTime) -> Freshness {
         let age = self.current_age(now);
-        let must_validate =
-            self.standing == Standing::Invalidated || self.control.directives.no_cache == Reuse::Response;
-        let lifetime = if must_validate { Duration::ZERO } else { self.freshness_lifetime(policy).length() };
+        let lifetime =
+            if self.must_validate() { Duration::ZERO } else { self.freshness_lifetime(policy).length() };
         match lifetime.checked_sub(age) {
             Some(left) if !left.is_zero() => Freshness::Fresh { left },
             _ => Freshness::Stale { by: age.saturating_sub(lifetime) },
         }
+    }
+
+    /// Whether each use takes a validation: by `no-cache`, by invalidation, or because a later 304 brought a directive
+    /// under which it would not have been stored.
+    fn must_validate(&self) -> bool {
+        let directives = &self.control.directives;
+        self.standing == Standing::Invalidated
+            || directives.no_cache == Reuse::Response
+            || directives.private == Reuse::Response
+            || (directives.no_store && !directives.must_understand)
     }
 
     /// How stale it may be served (§4.2.4).
@@ -124,10 +133,7 @@ impl StoredResponse {
     /// means the exception that it states, so of the two the stated one counts; a client's `max-stale` does not.
     pub fn stale_use(&self) -> StaleUse {
         let directives = &self.control.directives;
-        let forbidden = directives.must_revalidate
-            || directives.proxy_revalidate
-            || directives.no_cache == Reuse::Response
-            || self.standing == Standing::Invalidated;
+        let forbidden = directives.must_revalidate || directives.proxy_revalidate || self.must_validate();
         if forbidden {
             return StaleUse::Forbidden;
         }

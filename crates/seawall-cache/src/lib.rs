@@ -7,18 +7,23 @@ mod sample;
 
 pub mod date;
 pub mod directive;
+pub mod etag;
 pub mod freshness;
 pub mod key;
 pub mod policy;
+pub mod precondition;
 pub mod storable;
 pub mod stored;
 pub mod targeted;
+pub mod validate;
 pub mod vary;
 
 pub use directive::{RequestDirectives, ResponseDirectives, Reuse};
 pub use freshness::{Freshness, Lifetime, StaleUse};
 pub use key::{CacheKey, QueryPolicy, Target};
 pub use policy::Policy;
+pub use precondition::Answer;
 pub use storable::{NotStorable, storable};
 pub use stored::{Control, Standing, StoredResponse};
+pub use validate::{Validation, make_conditional};
 pub use vary::{SecondaryKey, Vary};

@@ -68,6 +68,7 @@ impl StoredResponse {
         let selected_by = SecondaryKey::of(&Vary::of(&fields), facts)?;
         let control = Control::of(&fields);
         remove_unstorable(&mut fields, &control);
+        ensure_date(&mut fields, &control, response_time);
         Some(Self {
             status,
             fields,
@@ -104,6 +105,15 @@ pub(crate) fn remove_unstorable(fields: &mut HeaderMap, control: &Control) {
     let directives = &control.directives;
     for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
         fields.remove(name);
+    }
+}
+
+/// Gives a response the date when it came, if it has none that can be read (RFC 9110 §6.6.1).
+pub(crate) fn ensure_date(fields: &mut HeaderMap, control: &Control, response_time: UnixTime) {
+    if control.date.is_none()
+        && let Some(date) = date::date_value(response_time)
+    {
+        fields.insert(header::DATE, date);
     }
 }
 
@@ -153,7 +163,9 @@ mod tests {
         );
         let mut names: Vec<_> = stored.as_ref().unwrap().fields.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["cache-control", "x-kept"]);
+        assert_eq!(names, ["cache-control", "date", "x-kept"]);
+        // RFC 9110 §6.6.1: what has no date gets the one when it came.
+        assert_eq!(stored.unwrap().fields[header::DATE], "Sun, 09 Sep 2001 01:46:40 GMT");
     }
 
     #[test]

@@ -109,6 +109,9 @@ fn no_cache_and_invalidation_make_it_stale() {
     };
     assert!(is_stale(&stored("max-age=60, no-cache")));
     assert!(!is_stale(&stored("max-age=60, no-cache=\"a\"")));
+    // What a 304 can bring.
+    assert!(is_stale(&stored("max-age=60, no-store")));
+    assert!(is_stale(&stored("max-age=60, private")));
     let mut invalidated = stored("max-age=60, stale-if-error=60");
     invalidated.standing = Standing::Invalidated;
     assert!(is_stale(&invalidated));

@@ -1,0 +1,176 @@
+//! Validation: asking the origin whether a stored response is still good, and taking in its answer (RFC 9111 §4.3).
+
+use http::{HeaderMap, HeaderName, header};
+use seawall_http::{RequestFacts, UnixTime};
+
+use crate::etag::Strength;
+use crate::precondition::entity_tag;
+use crate::stored::{Control, Standing, StoredResponse, ensure_date, remove_unstorable};
+use crate::targeted::CDN_CACHE_CONTROL;
+use crate::vary::{SecondaryKey, Vary};
+
+/// Whether a request made conditional can be answered with 304.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Validation {
+    /// By at least one validator.
+    Conditional,
+    /// The stored response has no validator: the whole response will come.
+    Unconditional,
+}
+
+/// What a response to HEAD says about a stored response to GET (§4.3.5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HeadUpdate {
+    /// It is the same: its fields were freshened.
+    Freshened,
+    /// It changed: it was invalidated.
+    Invalidated,
+}
+
+/// Makes the request to forward one that validates the stored response (§4.3.1). The client's own conditions and ranges go:
+/// they are evaluated against what comes of this.
+pub fn make_conditional(request: &mut HeaderMap, stored: &StoredResponse) -> Validation {
+    for name in CLIENT_CONDITIONS {
+        request.remove(name);
+    }
+    let mut validation = Validation::Unconditional;
+    if entity_tag(&stored.fields).is_some()
+        && let Some(tag) = stored.fields.get(header::ETAG)
+    {
+        request.insert(header::IF_NONE_MATCH, tag.clone());
+        validation = Validation::Conditional;
+    }
+    // The value as it was sent: some origins compare it as text.
+    if stored.control.last_modified.is_some()
+        && let Some(date) = stored.fields.get(header::LAST_MODIFIED)
+    {
+        request.insert(header::IF_MODIFIED_SINCE, date.clone());
+        validation = Validation::Conditional;
+    }
+    validation
+}
+
+/// Which of the stored responses that a request could be answered with a 304 freshens (§4.3.4), by index.
+///
+/// A 304 must bring its `ETag` (RFC 9110 §15.4.5), and many origins leave it out. Where one response alone was
+/// asked about, the 304 is about that one.
+pub fn freshened_by(not_modified: &HeaderMap, initial: &[&StoredResponse]) -> Vec<usize> {
+    let Some(tag) = entity_tag(not_modified) else {
+        return freshened_by_date(not_modified, initial);
+    };
+    let stored_tag = |index: usize| entity_tag(&initial[index].fields);
+    match tag.strength {
+        Strength::Strong => (0..initial.len())
+            .filter(|&index| stored_tag(index).is_some_and(|stored| stored.is_strongly(&tag)))
+            .collect(),
+        Strength::Weak => {
+            let same = |&index: &usize| stored_tag(index).is_some_and(|stored| stored.is_weakly(&tag));
+            most_recent(initial, (0..initial.len()).filter(same))
+        }
+    }
+}
+
+fn freshened_by_date(not_modified: &HeaderMap, initial: &[&StoredResponse]) -> Vec<usize> {
+    let modified = Control::of(not_modified).last_modified;
+    let same = |&index: &usize| match modified {
+        // A date is taken for a weak validator: one second is long.
+        Some(modified) => initial[index].control.last_modified == Some(modified),
+        None => initial.len() == 1,
+    };
+    most_recent(initial, (0..initial.len()).filter(same))
+}
+
+fn most_recent(initial: &[&StoredResponse], candidates: impl Iterator<Item = usize>) -> Vec<usize> {
+    candidates.max_by_key(|&index| initial[index].date()).into_iter().collect()
+}
+
+impl StoredResponse {
+    /// Takes in the fields of a 304, or of a response to HEAD (§3.2, §4.3.4), and counts its age anew.
+    ///
+    /// `facts` are those of the request that was answered so. If the update varies by other fields than before, the
+    /// stored response is from now on selected by what that request had in them; if by everything, it must be validated
+    /// at every use.
+    pub fn freshen(
+        &mut self,
+        facts: &RequestFacts<'_>,
+        mut update: HeaderMap,
+        request_time: UnixTime,
+        response_time: UnixTime,
+    ) {
+        let varied = Vary::of(&self.fields);
+        let control = Control::of(&update);
+        remove_unstorable(&mut update, &control);
+        for name in BOUND_TO_CONTENT {
+            update.remove(name);
+        }
+        // A date of the stored response says when that was made; what vouches for it now was made now.
+        for name in [header::DATE, header::AGE] {
+            self.fields.remove(name);
+        }
+        let says_control = CONTROL_FIELDS.iter().any(|name| update.contains_key(name));
+        for name in update.keys() {
+            self.fields.remove(name);
+        }
+        for (name, value) in &update {
+            self.fields.append(name.clone(), value.clone());
+        }
+        // A directive that had its own field removed counts until there is a new one.
+        let before = std::mem::replace(&mut self.control, Control::of(&self.fields));
+        if !says_control {
+            self.control.directives = before.directives;
+            self.control.expiry = before.expiry;
+        }
+        let kept = self.control.clone();
+        remove_unstorable(&mut self.fields, &kept);
+        ensure_date(&mut self.fields, &kept, response_time);
+        (self.request_time, self.response_time) = (request_time, response_time);
+        self.standing = Standing::Valid;
+        let varies = Vary::of(&self.fields);
+        match SecondaryKey::of(&varies, facts) {
+            None => self.standing = Standing::Invalidated,
+            Some(key) if varies != varied => self.selected_by = key,
+            Some(_) => {}
+        }
+    }
+
+    /// Takes in a 200 response to HEAD (§4.3.5): it freshens if every validator and the length that it has are those
+    /// of the stored response.
+    pub fn update_from_head(
+        &mut self,
+        facts: &RequestFacts<'_>,
+        head: HeaderMap,
+        request_time: UnixTime,
+        response_time: UnixTime,
+    ) -> HeadUpdate {
+        let unchanged = [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH]
+            .iter()
+            .all(|name| head.get(name).is_none_or(|value| self.fields.get(name) == Some(value)));
+        if !unchanged {
+            self.standing = Standing::Invalidated;
+            return HeadUpdate::Invalidated;
+        }
+        self.freshen(facts, head, request_time, response_time);
+        HeadUpdate::Freshened
+    }
+}
+
+/// What a client's request may be conditional by, and its range.
+const CLIENT_CONDITIONS: [HeaderName; 6] = [
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+];
+
+/// What describes the stored bytes, which a 304 does not bring anew (§3.2): origins that compress on the way out are known
+/// to name another coding in a 304 than in the 200 before.
+const BOUND_TO_CONTENT: [HeaderName; 3] =
+    [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::CONTENT_RANGE];
+
+/// The fields that directives and expiry are read from.
+const CONTROL_FIELDS: [HeaderName; 3] = [header::CACHE_CONTROL, CDN_CACHE_CONTROL, header::EXPIRES];
+
+#[cfg(test)]
+mod tests;
