@@ -13,6 +13,7 @@ pub mod rulebook;
 pub mod state;
 pub mod why;
 
+mod ca;
 mod check;
 mod rules;
 mod serve;

@@ -46,6 +46,11 @@ pub fn problem(text: impl Display) {
     let _ = writeln!(io::stderr(), "seawall: {}", printable(&text));
 }
 
+/// Prints what is worth knowing, but not wrong, to standard error.
+pub fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Prints a rendered diagnostic to standard error, set apart from the next.
 pub fn report(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}\n", text.as_ref().trim_end());

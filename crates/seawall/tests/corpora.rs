@@ -3,6 +3,11 @@
 use seawall_testkit::corpus;
 
 #[test]
+fn foreign_certdata_is_read_or_refused() {
+    corpus("certdata").iter().for_each(|(_, bytes)| seawall_certdata::check::check_foreign_bytes(bytes));
+}
+
+#[test]
 fn forwarded_fields_keep_their_laws() {
     corpus("forwarded").iter().for_each(|(_, bytes)| seawall_http::forwarded::check_foreign_bytes(bytes));
 }
