@@ -9,6 +9,7 @@ pub mod date;
 pub mod directive;
 pub mod etag;
 pub mod freshness;
+pub mod invalidate;
 pub mod key;
 pub mod policy;
 pub mod precondition;
@@ -20,6 +21,7 @@ pub mod vary;
 
 pub use directive::{RequestDirectives, ResponseDirectives, Reuse};
 pub use freshness::{Freshness, Lifetime, StaleUse};
+pub use invalidate::{invalidated_keys, invalidates};
 pub use key::{CacheKey, QueryPolicy, Target};
 pub use policy::Policy;
 pub use precondition::Answer;
