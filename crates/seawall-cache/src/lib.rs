@@ -5,12 +5,14 @@
 #[cfg(test)]
 mod sample;
 
+pub mod cache_status;
 pub mod date;
 pub mod directive;
 pub mod etag;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;
+pub mod plan;
 pub mod policy;
 pub mod precondition;
 pub mod storable;
@@ -19,10 +21,12 @@ pub mod targeted;
 pub mod validate;
 pub mod vary;
 
+pub use cache_status::CacheStatus;
 pub use directive::{RequestDirectives, ResponseDirectives, Reuse};
 pub use freshness::{Freshness, Lifetime, StaleUse};
 pub use invalidate::{invalidated_keys, invalidates};
 pub use key::{CacheKey, QueryPolicy, Target};
+pub use plan::{CachePlan, ForwardReason, OnError, Served, plan};
 pub use policy::Policy;
 pub use precondition::Answer;
 pub use storable::{NotStorable, storable};
