@@ -92,7 +92,7 @@ impl RequestDirectives {
 
     /// Reads one field line into the directives read before.
     pub fn read(&mut self, line: &[u8]) {
-        for (name, argument) in Members(line) {
+        for (name, argument) in Members::of(line) {
             match Name::of(name) {
                 "max-age" => least(&mut self.max_age, argument.seconds().unwrap_or(0)),
                 // Without an argument, any staleness will do; garbled, it permits nothing.
@@ -114,7 +114,7 @@ impl RequestDirectives {
 }
 
 fn has_no_cache(line: &[u8]) -> bool {
-    Members(line).any(|(name, _)| name.eq_ignore_ascii_case(b"no-cache"))
+    Members::of(line).any(|(name, _)| name.eq_ignore_ascii_case(b"no-cache"))
 }
 
 // === impl ResponseDirectives ===
@@ -131,7 +131,7 @@ impl ResponseDirectives {
 
     /// Reads one field line into the directives read before.
     pub fn read(&mut self, line: &[u8]) {
-        for (name, argument) in Members(line) {
+        for (name, argument) in Members::of(line) {
             self.apply(Name::of(name), &argument);
         }
     }
@@ -250,39 +250,58 @@ const KNOWN: [&str; 16] = [
     "only-if-cached",
 ];
 
-/// The members of a `Cache-Control` field line, one after the other. A quotation mark that is never closed hides
-/// nothing: what follows the next comma is read as if it were not there.
-struct Members<'a>(&'a [u8]);
+/// The members of a `Cache-Control` field line, one after the other.
+///
+/// A quotation mark that is never closed hides nothing: from there on, quotation marks are read as any other byte. So
+/// each byte is looked at a bounded number of times, however many marks are opened.
+struct Members<'a> {
+    rest: &'a [u8],
+    quotes: Quotes,
+}
+
+/// Whether quotation marks hide commas.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Quotes {
+    Paired,
+    Broken,
+}
+
+impl<'a> Members<'a> {
+    const fn of(line: &'a [u8]) -> Self {
+        Self { rest: line, quotes: Quotes::Paired }
+    }
+
+    /// Where the first member ends: at the first comma that is not inside a quoted string.
+    fn member_end(&mut self) -> usize {
+        let mut at = 0;
+        while at < self.rest.len() {
+            match self.rest[at] {
+                b',' => return at,
+                b'"' if self.quotes == Quotes::Paired => match quoted_end(self.rest, at) {
+                    Some(end) => at = end,
+                    None => self.quotes = Quotes::Broken,
+                },
+                _ => at += 1,
+            }
+        }
+        self.rest.len()
+    }
+}
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], Argument<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if self.0.is_empty() {
-                return None;
-            }
-            let end = member_end(self.0);
-            let member = self.0[..end].trim_ascii();
-            self.0 = self.0.get(end + 1..).unwrap_or_default();
+        while !self.rest.is_empty() {
+            let end = self.member_end();
+            let member = self.rest[..end].trim_ascii();
+            self.rest = self.rest.get(end + 1..).unwrap_or_default();
             if !member.is_empty() {
                 return Some(split_member(member));
             }
         }
+        None
     }
-}
-
-/// Where the first member ends: at the first comma that is not inside a quoted string.
-fn member_end(line: &[u8]) -> usize {
-    let mut at = 0;
-    while at < line.len() {
-        match line[at] {
-            b',' => return at,
-            b'"' => at = quoted_end(line, at).unwrap_or(at + 1),
-            _ => at += 1,
-        }
-    }
-    line.len()
 }
 
 /// Past the quotation mark that closes the one at `open` (RFC 9110 §5.6.4).

@@ -135,6 +135,15 @@ fn open_quote_hides_no_directive() {
 }
 
 #[test]
+fn marks_that_are_never_closed_cost_no_more_than_other_bytes() {
+    // Were the rest of the line searched again at each mark, this would take hours.
+    for opened in ["\"\\", "\"\\,"] {
+        let line = format!("{}, no-store", opened.repeat(1 << 20));
+        assert!(response(&line).no_store);
+    }
+}
+
+#[test]
 fn unknown_directives_are_ignored() {
     // RFC 9111 §5.2.3.
     assert_eq!(response(",, foo, bar=1; max-age=3, ,=,").max_age, None);
