@@ -52,6 +52,9 @@ pub enum FaultKind {
         /// The line of the first.
         first: usize,
     },
+    /// More attributes than any object has.
+    #[error("the object has more than {0} attributes")]
+    TooManyAttributes(usize),
     /// An attribute that the object must have.
     #[error("{0} is missing, or of another type")]
     MissingAttribute(&'static str),

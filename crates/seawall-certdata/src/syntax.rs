@@ -184,6 +184,9 @@ impl<'a> Reader<'a> {
             let kind = FaultKind::DuplicateAttribute { name: excerpt(attribute.name), first: first.line };
             return Err(object.fault(attribute.line, kind));
         }
+        if object.attributes.len() == OBJECT_ATTRIBUTES_MAX {
+            return Err(object.fault(attribute.line, FaultKind::TooManyAttributes(OBJECT_ATTRIBUTES_MAX)));
+        }
         object.attributes.push(attribute);
         Ok(())
     }
@@ -266,6 +269,8 @@ fn excerpt(line: &str) -> String {
     shown
 }
 
+/// Objects of NSS have up to 15; looking for doubled ones among a few takes no time.
+const OBJECT_ATTRIBUTES_MAX: usize = 64;
 const EXCERPT_CHARS_MAX: usize = 60;
 const LICENCE_BEGIN: &str = "***** BEGIN LICENSE BLOCK *****";
 const LICENCE_END: &str = "***** END LICENSE BLOCK *****";

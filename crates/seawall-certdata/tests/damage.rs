@@ -110,6 +110,10 @@ fn damage_is_named_with_line_and_object() {
         r1,
         |kind| matches!(kind, FaultKind::Hash { name: "CKA_CERT_MD5_HASH", .. }),
     );
+    let many: String = (0..70).map(|n| format!("CKA_{n} CK_BBOOL CK_TRUE\n")).collect();
+    assert_fault(&once("CKA_ISSUER", &format!("{many}CKA_ISSUER")), r1, |kind| {
+        matches!(kind, FaultKind::TooManyAttributes(64))
+    });
     assert_fault(&once("CKO_NSS_TRUST", "CKO_TRUST"), r1, |kind| matches!(kind, FaultKind::NoTrust));
     assert_fault(&once("CKO_CERTIFICATE", "CKO_OTHER"), r1, |kind| matches!(kind, FaultKind::NoCertificate));
     assert_fault(&once("CKA_TRUST_CODE_SIGNING", "CKA_TRUST_CODE"), r1, |kind| {
