@@ -98,12 +98,12 @@ impl Client {
         self.ask(Method::GET, "/api/v1/rules", None)
     }
 
-    /// Adds a rule.
+    /// Adds rules, in this order among themselves: all of them, or none.
     ///
     /// # Errors
-    /// See [`ClientError`].
-    pub fn add_rule(&self, definition: &Value) -> Result<RuleView, ClientError> {
-        self.ask(Method::POST, "/api/v1/rules", Some(definition))
+    /// [`ClientError`].
+    pub fn add_rules(&self, definitions: &[Value]) -> Result<Vec<RuleView>, ClientError> {
+        self.ask(Method::POST, "/api/v1/rules", Some(&Value::from(definitions)))
     }
 
     /// Changes the state of a rule.

@@ -25,12 +25,13 @@ pub trait Control: Send + Sync + 'static {
     /// Its rules in order, those that are disabled or expired included.
     fn rules(&self) -> Vec<RuleView>;
 
-    /// Adds a rule by its definition; it is on disk and in force, if enabled, when this returns.
+    /// Adds rules by their definitions, in this order among themselves: all of them, or none. They are on disk and in
+    /// force, if enabled, when this returns.
     ///
     /// # Errors
     /// [`ControlError::Invalid`] for a definition that is none, [`ControlError::Conflict`] for a name
-    /// that is taken, [`ControlError::Failed`] if it cannot be kept.
-    fn add_rule(&self, definition: &Value) -> Result<RuleView, ControlError>;
+    /// that is taken, [`ControlError::Failed`] if they cannot be kept.
+    fn add_rules(&self, definitions: &[Value]) -> Result<Vec<RuleView>, ControlError>;
 
     /// Changes the state of one rule; a retired rule is gone from the list.
     ///

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use serde_json::Value;
 use utoipa::OpenApi as _;
 
 use crate::control::{
@@ -76,11 +77,11 @@ async fn rules(State(api): State<Api>) -> Result<Json<Vec<RuleView>>, Problem> {
     ask(api, |api| api.rules()).await.map(Json)
 }
 
-/// Add a rule. It is on disk and in force when the answer comes.
+/// Add a rule, or an array of rules: all of them, or none. They are on disk and in force when the answer comes.
 #[utoipa::path(post, path = "/api/v1/rules", tag = "rules",
     request_body(
         content = Object,
-        description = "The rule's definition in its JSON form, as `definition` of a listed rule has it; at most 8 MiB",
+        description = "The rule's definition in its JSON form, as `definition` of a listed rule has it, or an array of such; at most 8 MiB",
         example = json!({
             "v": 1,
             "name": "qqgamehall",
@@ -95,7 +96,7 @@ async fn rules(State(api): State<Api>) -> Result<Json<Vec<RuleView>>, Problem> {
         }),
     ),
     responses(
-        (status = 201, description = "It is in force", body = RuleView, headers(("location" = String, description = "Its path"))),
+        (status = 201, description = "It is in force; for an array, an array", body = RuleView, headers(("location" = String, description = "Its path"))),
         (status = 400, description = "The content is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The name is taken", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The content is too large", body = Problem, content_type = "application/problem+json"),
@@ -113,10 +114,17 @@ async fn add_rule(
         let detail = "send the rule as JSON: `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let definition = serde_json::from_slice(&content)
+    let content: Value = serde_json::from_slice(&content)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("this is not JSON: {error}")))?;
-    let rule = ask(api, move |api| api.add_rule(&definition)).await??;
-    let mut response = (StatusCode::CREATED, Json(&rule)).into_response();
+    if let Value::Array(definitions) = content {
+        let rules = ask(api, move |api| api.add_rules(&definitions)).await??;
+        return Ok((StatusCode::CREATED, Json(&rules)).into_response());
+    }
+    let rules = ask(api, move |api| api.add_rules(&[content])).await??;
+    let [rule] = rules.as_slice() else {
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the rule was added and is gone"));
+    };
+    let mut response = (StatusCode::CREATED, Json(rule)).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/rules/{}", rule.name)) {
         response.headers_mut().insert(LOCATION, location);
     }

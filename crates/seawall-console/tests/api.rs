@@ -26,6 +26,30 @@ struct Process {
     gate: (SyncSender<()>, Mutex<Receiver<()>>),
 }
 
+impl Process {
+    fn add_rule(&self, definition: &Value) -> Result<RuleView, ControlError> {
+        let Some(name) = definition["name"].as_str() else {
+            let problems =
+                vec!["name: a rule needs a name".to_owned(), "match: nothing would be matched".to_owned()];
+            return Err(ControlError::Invalid { problems });
+        };
+        assert_ne!(name, "panic", "this is on purpose");
+        let mut rules = self.rules.lock().expect("lock");
+        if rules.iter().any(|rule| rule.name == name) {
+            return Err(ControlError::Conflict { why: format!("there is a rule {name:?} already") });
+        }
+        rules.push(RuleView {
+            name: name.to_owned(),
+            state: RuleState::Enabled,
+            revision: 1,
+            description: "a rule".to_owned(),
+            matches: 0,
+            definition: definition.clone(),
+        });
+        Ok(rules[rules.len() - 1].clone())
+    }
+}
+
 impl Control for Process {
     fn readiness(&self) -> Readiness {
         [Readiness::Starting, Readiness::Ready, Readiness::Draining]
@@ -56,26 +80,8 @@ impl Control for Process {
         self.rules.lock().expect("lock").clone()
     }
 
-    fn add_rule(&self, definition: &Value) -> Result<RuleView, ControlError> {
-        let Some(name) = definition["name"].as_str() else {
-            let problems =
-                vec!["name: a rule needs a name".to_owned(), "match: nothing would be matched".to_owned()];
-            return Err(ControlError::Invalid { problems });
-        };
-        assert_ne!(name, "panic", "this is on purpose");
-        let mut rules = self.rules.lock().expect("lock");
-        if rules.iter().any(|rule| rule.name == name) {
-            return Err(ControlError::Conflict { why: format!("there is a rule {name:?} already") });
-        }
-        rules.push(RuleView {
-            name: name.to_owned(),
-            state: RuleState::Enabled,
-            revision: 1,
-            description: "a rule".to_owned(),
-            matches: 0,
-            definition: definition.clone(),
-        });
-        Ok(rules[rules.len() - 1].clone())
+    fn add_rules(&self, definitions: &[Value]) -> Result<Vec<RuleView>, ControlError> {
+        definitions.iter().map(|definition| self.add_rule(definition)).collect()
     }
 
     fn change_rule(&self, name: &str, change: RuleChange) -> Result<RuleView, ControlError> {
@@ -320,7 +326,9 @@ fn rules_are_added_listed_disabled_enabled_and_retired() {
     let running = Running::new();
     let client = running.client();
     let definition = json!({ "name": "qqgamehall", "action": "deny" });
-    assert_eq!(client.add_rule(&definition).expect("added").definition, definition);
+    let added = client.add_rules(std::slice::from_ref(&definition)).expect("added");
+    assert_eq!(added.len(), 1);
+    assert_eq!(added[0].definition, definition);
     assert_eq!(client.rules().expect("rules").len(), 1);
     let change = |change| client.change_rule("qqgamehall", change).expect("changed").state;
     assert_eq!(change(RuleChange::Disable), RuleState::Disabled);

@@ -96,11 +96,10 @@ fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
         }
     };
     let client = connect(target)?;
-    // Rules added later are tried earlier: the last one goes in first, so that the file's order is the rules' order.
-    for rule in rules.iter().rev() {
-        let text = definition::to_json(rule);
-        let value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        let added = client.add_rule(&value).map_err(|error| error.to_string())?;
+    let definitions: Result<Vec<_>, _> =
+        rules.iter().map(|rule| serde_json::from_str(&definition::to_json(rule))).collect();
+    let definitions = definitions.map_err(|error| error.to_string())?;
+    for added in client.add_rules(&definitions).map_err(|error| error.to_string())? {
         output::line(format_args!("added {}: {}", added.name, added.description));
     }
     Ok(ExitCode::SUCCESS)

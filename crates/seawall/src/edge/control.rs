@@ -61,12 +61,20 @@ impl Control for Edge {
         rules.map(|entry| rule_view(entry, &totals)).collect()
     }
 
-    fn add_rule(&self, definition: &Value) -> Result<RuleView, ControlError> {
-        let rule = definition::from_json(&definition.to_string())
-            .map_err(|error| ControlError::Invalid { problems: vec![error.to_string()] })?;
-        let name = rule.name.clone();
-        self.change(|rulebook| rulebook.add(vec![rule], None, clock::wall()))?;
-        self.view(&name)
+    fn add_rules(&self, definitions: &[Value]) -> Result<Vec<RuleView>, ControlError> {
+        let (mut rules, mut problems) = (Vec::new(), Vec::new());
+        for definition in definitions {
+            match definition::from_json(&definition.to_string()) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(ControlError::Invalid { problems });
+        }
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        self.change(|rulebook| rulebook.add(rules, None, clock::wall()))?;
+        names.iter().map(|name| self.view(name)).collect()
     }
 
     fn change_rule(&self, name: &str, change: RuleChange) -> Result<RuleView, ControlError> {

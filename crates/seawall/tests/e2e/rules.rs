@@ -30,6 +30,23 @@ fn status(edge: &Seawall, path: &str) -> u16 {
 }
 
 #[test]
+fn rules_of_a_file_are_added_in_its_order_or_not_at_all() {
+    let origin = Nginx::builder().start();
+    let edge = seawall().origin(&origin.url("")).start();
+    add_rule(&edge, &rule("taken", "/taken", ""));
+    let two = format!("{}{}", rule("new", "/new", ""), rule("taken", "/other", ""));
+    let file = edge.dir().write("two.toml", &two);
+    let refused = on(&edge, &format!("rules add {}", file.display()));
+    assert_eq!(refused.status, 2, "{refused:?}");
+    assert_eq!(status(&edge, "/new"), 404, "nothing of it is in force");
+    add_rule(
+        &edge,
+        &format!("{}{}", rule("first", "/x", "status = 410"), rule("second", "/x", "status = 451")),
+    );
+    assert_eq!(status(&edge, "/x"), 410, "the first in the file is tried first");
+}
+
+#[test]
 fn rule_is_added_listed_disabled_enabled_and_retired() {
     let origin = Nginx::builder().start();
     let edge = seawall().origin(&origin.url("")).start();
