@@ -58,7 +58,7 @@ pub enum Fact {
     Path,
     /// The names of the query's parameters in order, as `a&b&c`; absent without a query.
     QueryShape,
-    /// The `User-Agent` field.
+    /// The `User-Agent` field; several lines are joined by `, `, as of any field.
     UserAgent,
     /// Any field by name; several lines are joined by `, ` (RFC 9110 §5.3).
     Field(HeaderName),

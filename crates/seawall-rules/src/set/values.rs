@@ -180,7 +180,7 @@ impl Values<'_> {
                     Place::Shape
                 }
             },
-            USER_AGENT => self.line("user-agent").map_or(Place::Absent, Place::Line),
+            USER_AGENT => self.field("user-agent"),
             REFERER => {
                 let value = self.line("referer").map(|line| self.facts.fields[line].value);
                 match value.and_then(referer_host) {

@@ -149,7 +149,7 @@ fn text(fact: &Fact, request: &Request) -> Option<Vec<u8>> {
             let names: Vec<_> = query.split('&').map(|pair| pair.split('=').next().unwrap()).collect();
             names.join("&").into()
         }),
-        Fact::UserAgent => lines("user-agent").into_iter().next(),
+        Fact::UserAgent => text(&Fact::Field(HeaderName::from_static("user-agent")), request),
         // Only plain ones are sent here.
         Fact::Referer => lines("referer").first().map(|uri| uri["http://".len()..uri.len() - 1].to_vec()),
         Fact::Field(name) => {
