@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use seawall_testkit::{Curl, Load, Nginx, Plan, Raw, Seawall, Signal};
 
-use crate::support::{add_rule, on, seawall, until, wait_for_log};
+use crate::support::{add_rule, metric, on, seawall, until};
 
 /// Peers; their last bytes are not those of other things.
 const PEERS: [[u8; 4]; 4] =
@@ -130,7 +130,8 @@ fn mixed_load(edge: &mut Seawall, origin: &mut Nginx) {
     }
     origin.start();
     edge.process().signal(Signal::HUP);
-    wait_for_log(edge, "reloaded");
+    // Not by the log: at its most talkative it may leave a line out.
+    until("reloaded", || (metric(edge, "seawall_reloads_total", &["\"applied\""]) > 0.0).then_some(()));
 }
 
 fn configuration(origin: &Nginx, more: &str) -> String {
