@@ -131,6 +131,6 @@ const HEAD: &str = "\
 # Conformance
 
 Public suites, run by `cargo xtask conformance`, which also writes this page with `--write`.
-`docs/conformance.md` is about Seawall; `docs/conformance-nginx.md` has nginx in its place (`--against nginx`), to compare with.
+`docs/conformance.md` is about Seawall; `--against nginx --write` writes `docs/conformance-nginx.md` with nginx in its place, to compare with.
 A failure counts as expected only with a reason in `conformance/expected.toml`; a case listed there that passes is an error too.
 ";
