@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 use http::uri::Authority;
 use ipnet::IpNet;
+use seawall_cache::Policy;
 use seawall_rules::limit::Limit;
 use seawall_rules::rule::Rule;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// Logging.
     pub log: LogConfig,
+    /// Where responses are stored.
+    pub cache: CacheConfig,
     /// The sites; never empty.
     pub sites: Vec<Site>,
     /// Limits, in order.
@@ -128,6 +131,30 @@ pub enum AccessLog {
     WithAddresses(PathBuf),
 }
 
+/// Where responses are stored, for all sites together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CacheConfig {
+    /// Bytes in memory, overhead included.
+    pub memory: u64,
+    /// The largest content in bytes that is kept in memory.
+    pub memory_object: u64,
+    /// The disk behind it, if any.
+    pub disk: Option<DiskConfig>,
+}
+
+/// Where on disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DiskConfig {
+    /// The folder.
+    pub path: PathBuf,
+    /// Bytes at the most.
+    pub bytes: u64,
+    /// Files at the most.
+    pub files: u64,
+    /// The largest content in bytes that is kept on disk.
+    pub object: u64,
+}
+
 /// Format of the process log.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum LogFormat {
@@ -147,6 +174,30 @@ pub struct Site {
     pub source: Source,
     /// Certificates for its hosts.
     pub tls: Option<SiteTls>,
+    /// How responses are cached; `None` if they are not. A folder's files are not: the kernel has them in memory.
+    pub cache: Option<SiteCache>,
+}
+
+/// How one site's responses are cached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SiteCache {
+    /// What counts for storing and reuse.
+    pub policy: Policy,
+    /// How long requests wait for another's response to the same before one of them asks the origin itself.
+    pub collapse_time: Duration,
+    /// With which codings text is compressed before it is stored, the most wanted first; empty for none.
+    pub compress: Vec<Coding>,
+}
+
+/// A content coding that Seawall can apply (RFC 9110 §8.4.1).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Coding {
+    /// `gzip`
+    Gzip,
+    /// `br` (RFC 7932)
+    Brotli,
+    /// `zstd` (RFC 8878)
+    Zstd,
 }
 
 /// Where a site's responses come from.
@@ -226,4 +277,16 @@ pub enum SiteTls {
     },
     /// Made at start, for a trial.
     SelfSigned,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { memory: 128 << 20, memory_object: 8 << 20, disk: None }
+    }
+}
+
+impl Default for SiteCache {
+    fn default() -> Self {
+        Self { policy: Policy::default(), collapse_time: Duration::from_secs(5), compress: Vec::new() }
+    }
 }

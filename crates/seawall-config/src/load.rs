@@ -9,7 +9,9 @@ use seawall_rules::limit::Limit;
 use seawall_rules::rule::{Author, Rule};
 use toml::de::DeTable;
 
-use crate::config::{Bounds, ClientConfig, Config, Listen, LogConfig, OriginGroup, SiteTls, Source};
+use crate::config::{
+    Bounds, CacheConfig, ClientConfig, Config, Listen, LogConfig, OriginGroup, SiteTls, Source,
+};
 use crate::diagnostic::{Code, Diagnostic, Place, Problems, SourceText};
 use crate::files::Files;
 use crate::limit::read_limit;
@@ -354,6 +356,7 @@ impl Read {
             client: self.client.unwrap_or_default(),
             bounds: self.bounds.unwrap_or_default(),
             log: self.log.unwrap_or_default(),
+            cache: CacheConfig::default(),
             sites,
             limits: self.limits,
             rules: self.rules,

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::path::Path;
 
-use crate::config::{OriginGroup, Site, SiteTls, Source};
+use crate::config::{OriginGroup, Site, SiteCache, SiteTls, Source};
 use crate::diagnostic::{Code, Place, Problems};
 use crate::manual;
 use crate::origin::{ReadOrigin, read_origins, read_pool};
@@ -44,7 +44,8 @@ impl ReadSite {
     pub(crate) fn into_site(self) -> Option<Site> {
         let hosts: Vec<String> = self.hosts.into_iter().map(|(host, _)| host).collect();
         let source = self.source.filter(|_| !hosts.is_empty())?;
-        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls) })
+        let cache = matches!(source, Source::Origins(_)).then(SiteCache::default);
+        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache })
     }
 }
 

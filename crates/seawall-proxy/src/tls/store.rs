@@ -341,6 +341,7 @@ mod tests {
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             source: Source::Files("/srv/www".into()),
             tls,
+            cache: None,
         }
     }
 

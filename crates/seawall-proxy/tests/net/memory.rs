@@ -39,8 +39,12 @@ fn an_idle_connection_under_tls_takes_less_than_12_kib() {
     std::fs::write(&certificate, pair.cert.pem()).unwrap();
     std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
     let tls = Some(SiteTls::Files { certificate: certificate.clone(), key });
-    let sites =
-        [SiteConfig { hosts: vec!["a.example".into()], source: Source::Files("/srv/www".into()), tls }];
+    let sites = [SiteConfig {
+        hosts: vec!["a.example".into()],
+        source: Source::Files("/srv/www".into()),
+        tls,
+        cache: None,
+    }];
     let store =
         CertificateStore::new(Certificates::load(&sites, UnixTime::from_secs(1_767_225_600)).unwrap());
     let site = Site::start(Wanted {

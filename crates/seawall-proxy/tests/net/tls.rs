@@ -57,6 +57,7 @@ fn site_config(folder: &Path, host: &str) -> SiteConfig {
         hosts: vec![host.to_owned()],
         source: Source::Files("/srv/www".into()),
         tls: Some(SiteTls::Files { certificate, key }),
+        cache: None,
     }
 }
 
@@ -240,6 +241,7 @@ fn a_self_signed_site_serves_its_hosts_and_the_loopback() {
         hosts: vec!["*".into()],
         source: Source::Files("/srv/www".into()),
         tls: Some(SiteTls::SelfSigned),
+        cache: None,
     }];
     let store = CertificateStore::new(Certificates::load(&sites, now()).unwrap());
     let site = Site::start(Wanted {
@@ -261,6 +263,7 @@ fn a_client_that_does_not_shake_hands_is_closed() {
         hosts: vec!["*".into()],
         source: Source::Files("/srv/www".into()),
         tls: Some(SiteTls::SelfSigned),
+        cache: None,
     }];
     let store = CertificateStore::new(Certificates::load(&sites, now()).unwrap());
     let site = Site::start(Wanted {
