@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no storage. Leaves out which parts of a stored response satisfy a `Range`, and collapsing.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use seawall_http::{RequestFacts, UnixTime};
@@ -13,18 +14,20 @@ use crate::precondition::{Answer, answer};
 use crate::stored::StoredResponse;
 
 /// What the shell must do next for this exchange.
-#[derive(Clone, Debug)]
-pub enum CachePlan<'a> {
+///
+/// `S` is what the shell keeps a stored response in; it gets back its own.
+#[derive(Debug)]
+pub enum CachePlan<'a, S> {
     /// Ask the origin, for this reason; nothing stored can be of use.
     Forward(ForwardReason),
     /// Answer from the store.
-    Serve(Served<'a>),
+    Serve(Served<'a, S>),
     /// Answer from the store and validate in the background (RFC 5861 §3).
-    ServeStale(Served<'a>),
+    ServeStale(Served<'a, S>),
     /// Ask the origin whether the stored response is still good (§4.3), then answer.
     Validate {
         /// What to make the request conditional by, and what a 304 freshens.
-        stored: &'a StoredResponse,
+        stored: &'a S,
         /// Why it cannot be served as it is.
         reason: ForwardReason,
         /// What to do if the origin cannot be reached or answers 500, 502, 503 or 504.
@@ -35,10 +38,10 @@ pub enum CachePlan<'a> {
 }
 
 /// An answer from the store.
-#[derive(Clone, Copy, Debug)]
-pub struct Served<'a> {
+#[derive(Debug)]
+pub struct Served<'a, S> {
     /// The response.
-    pub stored: &'a StoredResponse,
+    pub stored: &'a S,
     /// What of it is sent.
     pub answer: Answer,
     /// The value of `Age` (§4).
@@ -76,6 +79,22 @@ pub enum ForwardReason {
     Stale,
 }
 
+impl<S> Clone for CachePlan<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for CachePlan<'_, S> {}
+
+impl<S> Clone for Served<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Served<'_, S> {}
+
 impl ForwardReason {
     /// As `Cache-Status`, events and metrics write it.
     pub const fn token(self) -> &'static str {
@@ -91,12 +110,12 @@ impl ForwardReason {
 }
 
 /// Decides about one request; `stored` is all that is stored under its key.
-pub fn plan<'a>(
+pub fn plan<'a, S: Borrow<StoredResponse>>(
     facts: &RequestFacts<'_>,
-    stored: &'a [StoredResponse],
+    stored: &'a [S],
     policy: &Policy,
     now: UnixTime,
-) -> CachePlan<'a> {
+) -> CachePlan<'a, S> {
     if !matches!(facts.method, "GET" | "HEAD") {
         return CachePlan::Forward(ForwardReason::Method);
     }
@@ -109,22 +128,23 @@ pub fn plan<'a>(
     }
 }
 
-fn plan_retrieval<'a>(
+fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
     facts: &RequestFacts<'_>,
-    stored: &'a [StoredResponse],
+    stored: &'a [S],
     wishes: &RequestDirectives,
     policy: &Policy,
     now: UnixTime,
-) -> CachePlan<'a> {
+) -> CachePlan<'a, S> {
     let Some(selected) = StoredResponse::select(stored, facts) else {
         let reason = if stored.is_empty() { ForwardReason::UriMiss } else { ForwardReason::VaryMiss };
         return CachePlan::Forward(reason);
     };
-    let Some(answer) = answer(facts, selected) else {
+    let response = selected.borrow();
+    let Some(answer) = answer(facts, response) else {
         return CachePlan::Forward(ForwardReason::Request);
     };
-    let age = selected.current_age(now);
-    let freshness = selected.freshness(policy, now);
+    let age = response.current_age(now);
+    let freshness = response.freshness(policy, now);
     let served = Served { stored: selected, answer, age, freshness };
     if !satisfies(wishes, &served) {
         let reason = match freshness {
@@ -135,15 +155,20 @@ fn plan_retrieval<'a>(
     }
     match freshness {
         Freshness::Fresh { .. } => CachePlan::Serve(served),
-        Freshness::Stale { by } => plan_stale(served, by, wishes),
+        Freshness::Stale { by } => plan_stale(served, response.stale_use(), by, wishes),
     }
 }
 
 /// §4.2.4: stale only with permission.
-fn plan_stale<'a>(served: Served<'a>, by: Duration, wishes: &RequestDirectives) -> CachePlan<'a> {
+fn plan_stale<'a, S>(
+    served: Served<'a, S>,
+    permitted: StaleUse,
+    by: Duration,
+    wishes: &RequestDirectives,
+) -> CachePlan<'a, S> {
     let stale =
         |on_error| CachePlan::Validate { stored: served.stored, reason: ForwardReason::Stale, on_error };
-    let StaleUse::Permitted { while_revalidate, if_error, client } = served.stored.stale_use() else {
+    let StaleUse::Permitted { while_revalidate, if_error, client } = permitted else {
         return stale(OnError::Fail);
     };
     if by < while_revalidate {
@@ -165,7 +190,7 @@ fn plan_stale<'a>(served: Served<'a>, by: Duration, wishes: &RequestDirectives) 
 }
 
 /// Whether the client takes the response as far as its own `no-cache`, `max-age` and `min-fresh` go (§5.2.1).
-fn satisfies(wishes: &RequestDirectives, served: &Served<'_>) -> bool {
+fn satisfies<S>(wishes: &RequestDirectives, served: &Served<'_, S>) -> bool {
     let young_enough = wishes.max_age.is_none_or(|most| served.age <= Duration::from_secs(most));
     let fresh_enough = wishes.min_fresh.is_none_or(|least| match served.freshness {
         Freshness::Fresh { left } => left >= Duration::from_secs(least),

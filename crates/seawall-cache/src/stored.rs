@@ -1,5 +1,6 @@
 //! One stored response without its content, and what its fields say (RFC 9111 §3).
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
@@ -86,12 +87,12 @@ impl StoredResponse {
     }
 
     /// Of the responses stored under one key, the latest that this request selects (RFC 9111 §4, §4.1).
-    pub fn select<'a>(
-        stored: impl IntoIterator<Item = &'a Self>,
-        facts: &RequestFacts<'_>,
-    ) -> Option<&'a Self> {
-        let matching = stored.into_iter().filter(|response| response.selected_by.matches(facts));
-        matching.max_by_key(|response| (response.date(), response.response_time))
+    pub fn select<'a, S: Borrow<Self>>(stored: &'a [S], facts: &RequestFacts<'_>) -> Option<&'a S> {
+        let matching = stored.iter().filter(|item| (*item).borrow().selected_by.matches(facts));
+        matching.max_by_key(|item| {
+            let response: &Self = (*item).borrow();
+            (response.date(), response.response_time)
+        })
     }
 }
 
