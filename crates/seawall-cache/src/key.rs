@@ -81,6 +81,17 @@ impl CacheKey {
         Some(Self { uri, target_start })
     }
 
+    /// A key again, from [`CacheKey::as_str`].
+    pub fn restore(uri: &str) -> Option<Self> {
+        let (scheme, rest) = uri.split_once("://")?;
+        let scheme = [Scheme::Http, Scheme::Https].into_iter().find(|known| known.as_str() == scheme)?;
+        let (authority, target) = rest.split_at(rest.find('/')?);
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let key = Self::new(&Target { scheme, authority, path, query }, &QueryPolicy::default())?;
+        (key.as_str() == uri).then_some(key)
+    }
+
     /// The whole key: `https://example.com/path?query`.
     pub fn as_str(&self) -> &str {
         &self.uri
@@ -220,6 +231,14 @@ mod tests {
             let first = key("a.example", "/p", Some(&query), &policy).unwrap();
             let (path, sent) = first.target().split_once('?').map_or((first.target(), None), |(p, q)| (p, Some(q)));
             prop_assert_eq!(&first, &key("a.example", path, sent, &policy).unwrap());
+            prop_assert_eq!(CacheKey::restore(first.as_str()), Some(first));
+        }
+
+        #[test]
+        fn any_text_is_restored_to_itself_or_not_at_all(text in "(https?://|/|A|a|:443|:80|[?#@\\\\]|.){0,8}") {
+            if let Some(key) = CacheKey::restore(&text) {
+                prop_assert_eq!(key.as_str(), text);
+            }
         }
     }
 }

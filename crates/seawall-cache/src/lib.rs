@@ -30,7 +30,7 @@ pub use key::{CacheKey, QueryPolicy, Target};
 pub use plan::{CachePlan, ForwardReason, OnError, Served, plan};
 pub use policy::Policy;
 pub use precondition::Answer;
-pub use purge::Purge;
+pub use purge::{Purge, PurgeLog, SurrogateKeys};
 pub use storable::{NotStorable, storable};
 pub use stored::{Control, Standing, StoredResponse};
 pub use validate::{Validation, make_conditional};

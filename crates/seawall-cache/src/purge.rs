@@ -1,5 +1,19 @@
 //! What an operator purges: which stored responses, and how.
 
+mod entry;
+mod log;
+mod marks;
+mod surrogate;
+
+pub use entry::{Entry, ParseEntryError, Scope};
+pub use log::{ENTRIES_MAX, PREFIX_BYTES_MAX, PREFIXES_MAX, PurgeLog};
+pub use surrogate::{KEY_BYTES_MAX, KEYS_MAX, SurrogateKeys};
+
+/// A point in the order of purges: a response has the number of the latest purge before the request was sent that obtained
+/// or validated it, and a purge takes in those with a smaller number than its own.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Sequence(pub u64);
+
 /// One purge. It takes in what was stored before it, and nothing that is stored after.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Purge {
