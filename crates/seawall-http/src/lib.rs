@@ -3,6 +3,7 @@
 //! A core crate: no sockets, no clock, no randomness. Bytes, time and seeds come in as arguments.
 
 pub mod client;
+pub mod coding;
 pub mod facts;
 pub mod forwarded;
 pub mod h1;
@@ -11,14 +12,17 @@ pub mod intermediary;
 pub mod named_sets;
 pub mod network;
 pub mod proxy_protocol;
+pub mod range;
 pub mod target;
 pub mod time;
 
 pub use client::{
     Claim, ClientAddr, ClientFieldName, ClientIdentity, ClientSource, TrustedHops, claimed, identify,
 };
+pub use coding::{Coding, Preference};
 pub use facts::{ContentLength, Field, Protocol, RequestFacts, Scheme};
 pub use intermediary::{IntermediaryDetector, IntermediaryLimits, PeerRequest, Suspicion};
 pub use named_sets::{NamedSet, named_set};
 pub use network::{NetworkMap, NetworkSet, prefix_of};
+pub use range::{ByteRange, Selection};
 pub use time::{Now, UnixTime};

@@ -20,25 +20,22 @@ use http::header::{
     ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::request::Parts;
-use http::{HeaderName, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use seawall_http::{Coding, Preference, Selection, range};
 
 mod body;
 #[doc(hidden)]
 pub mod check;
-mod coding;
 mod conditional;
 mod media;
 mod open;
 mod path;
-mod range;
 mod response;
 
 pub use self::body::FileBody;
-use self::coding::{Coding, Preference};
 use self::conditional::{Conditions, Outcome, RangeApplies, Validators, Values};
 use self::open::{Anchor, Found, NANOSECONDS, OpenError, Root, Stamp, Wait};
 use self::path::{PathError, RequestPath};
-use self::range::Selection;
 use self::response::{Content, Representation};
 
 /// A folder that answers requests.
@@ -205,7 +202,8 @@ impl FileRequest {
             false => Variants::default(),
         };
         let varies = variants.exist();
-        let (coding, file, stamp) = match variants.preferred(&Preference::parse(&self.accept_encoding)) {
+        let preference = Preference::parse(self.accept_encoding.iter().map(HeaderValue::as_bytes));
+        let (coding, file, stamp) = match variants.preferred(&preference) {
             Some((coding, file, stamp)) => (Some(coding), file, stamp),
             None => (None, file, stamp),
         };
@@ -241,12 +239,21 @@ impl From<OpenError> for Failure {
 #[derive(Default)]
 struct Variants([Option<(std::fs::File, Stamp)>; 3]);
 
+/// What the name of a copy has after the name of its original.
+const fn ending(coding: Coding) -> &'static str {
+    match coding {
+        Coding::Brotli => ".br",
+        Coding::Zstd => ".zst",
+        Coding::Gzip => ".gz",
+    }
+}
+
 impl Variants {
     /// Looks for every coding, wanted or not: whether there is one decides about `Vary`.
     fn find(anchor: &Anchor<'_>, name: &str, original: &Stamp) -> Result<Self, OpenError> {
         let mut variants = Self::default();
         for (coding, variant) in Coding::ALL.into_iter().zip(&mut variants.0) {
-            match anchor.file(&format!("{name}{}", coding.ending())) {
+            match anchor.file(&format!("{name}{}", ending(coding))) {
                 Ok(copy) if is_current(&copy.1, original) => *variant = Some(copy),
                 Err(OpenError::WouldWait) => return Err(OpenError::WouldWait),
                 // A copy that cannot be used is no reason to refuse the original.

@@ -16,11 +16,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
+use seawall_http::ByteRange;
 use smallvec::SmallVec;
 use tokio::task::JoinHandle;
 
 use super::open::{Stamp, Wait};
-use super::range::ByteRange;
 use crate::body::BodyError;
 
 /// The content of a response from a [`FileOrigin`](super::FileOrigin).

@@ -1,13 +1,13 @@
 //! What must hold for any input, shared by the fuzz targets and the tests.
 
 use http::HeaderValue;
+use seawall_http::range::select;
+use seawall_http::{Coding, Preference, Selection};
 
 use super::FileOrigin;
-use super::coding::{Coding, Preference};
 use super::conditional::{Conditions, Validators};
 use super::open::Stamp;
 use super::path::RequestPath;
-use super::range::{Selection, select};
 
 /// Makes an origin and its clones use the blocking pool for everything, as on a file system that
 /// cannot say what it has in memory.
@@ -53,7 +53,7 @@ pub fn range(value: &[u8], size: u64) {
 pub fn fields(value: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(value) else { return };
     let values: super::Values = [value].into_iter().collect();
-    let preference = Preference::parse(&values);
+    let preference = Preference::parse(values.iter().map(HeaderValue::as_bytes));
     for coding in Coding::ALL {
         assert!(preference.of(coding).is_none_or(|weight| (1..=1000).contains(&weight)));
     }

@@ -11,12 +11,11 @@ use http::header::{
     LOCATION, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use seawall_http::{ByteRange, Coding};
 
 use super::body::{FileBody, Piece, Source};
-use super::coding::Coding;
 use super::conditional::Validators;
 use super::open::{Stamp, Wait};
-use super::range::ByteRange;
 
 /// Whether the content follows the header section.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,10 +1,8 @@
 //! Which content coding a request prefers (RFC 9110 §12.5.3).
 
-use super::conditional::Values;
-
-/// A content coding in which a file may lie beside its original.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Coding {
+/// A content coding that Seawall can choose.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Coding {
     /// RFC 7932.
     Brotli,
     /// RFC 8878.
@@ -15,40 +13,31 @@ pub(super) enum Coding {
 
 /// How much a request wants each coding, in thousandths; 0 is not at all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Preference {
+pub struct Preference {
     codings: [u16; 3],
     identity: u16,
 }
 
 impl Coding {
     /// Those looked for, the one that compresses best first.
-    pub(super) const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
+    pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
 
     /// The token of `Content-Encoding`.
-    pub(super) const fn token(self) -> &'static str {
+    pub const fn token(self) -> &'static str {
         match self {
             Self::Brotli => "br",
             Self::Zstd => "zstd",
             Self::Gzip => "gzip",
         }
     }
-
-    /// What the name of the copy has after the name of its original.
-    pub(super) const fn ending(self) -> &'static str {
-        match self {
-            Self::Brotli => ".br",
-            Self::Zstd => ".zst",
-            Self::Gzip => ".gz",
-        }
-    }
 }
 
 impl Preference {
-    /// Reads the lines of `Accept-Encoding`. Without one, nothing but the file itself is sent: a
-    /// client that does not say that it decodes mostly does not.
-    pub(super) fn parse(values: &Values) -> Self {
+    /// Reads the lines of `Accept-Encoding`. Without one no coding is wanted: a client that does not say that it decodes mostly
+    /// does not.
+    pub fn parse<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let (mut listed, mut any, mut identity) = ([None; 3], None, None);
-        let elements = values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        let elements = lines.into_iter().flat_map(|line| line.split(|&byte| byte == b','));
         for element in elements.take(ELEMENTS_MAX) {
             let (name, weight) = match element.iter().position(|&byte| byte == b';') {
                 Some(at) => (&element[..at], quality(&element[at + 1..])),
@@ -73,14 +62,21 @@ impl Preference {
         }
     }
 
-    /// How much the request wants a coding; `None` if less than the file itself, or not at all.
-    pub(super) fn of(&self, coding: Coding) -> Option<u16> {
+    /// How much the request wants a coding; `None` if less than no coding, or not at all.
+    pub fn of(&self, coding: Coding) -> Option<u16> {
         let weight = match coding {
             Coding::Brotli => self.codings[0],
             Coding::Zstd => self.codings[1],
             Coding::Gzip => self.codings[2],
         };
         (weight > 0 && weight >= self.identity).then_some(weight)
+    }
+
+    /// The coding wanted most; of those wanted as much, the first. `None` for none of them, which is also right where
+    /// nothing would be acceptable (§12.5.3).
+    pub fn best_of(&self, codings: &[Coding]) -> Option<Coding> {
+        let wanted = codings.iter().rev().filter_map(|coding| Some((self.of(*coding)?, *coding)));
+        wanted.max_by_key(|(weight, _)| *weight).map(|(_, coding)| coding)
     }
 }
 
@@ -106,14 +102,11 @@ const ELEMENTS_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[track_caller]
     fn check(lines: &[&str], expected: [Option<u16>; 3]) {
-        let values = lines.iter().map(|line| HeaderValue::from_str(line).expect("value")).collect();
-        let preference = Preference::parse(&values);
+        let preference = Preference::parse(lines.iter().map(|line| line.as_bytes()));
         assert_eq!(Coding::ALL.map(|coding| preference.of(coding)), expected, "{lines:?}");
     }
 
@@ -146,5 +139,17 @@ mod tests {
         {
             check(&[line], [None, None, None]);
         }
+    }
+
+    #[test]
+    fn best_is_the_one_wanted_most_and_then_the_first() {
+        let best = |line: &str, codings: &[Coding]| Preference::parse([line.as_bytes()]).best_of(codings);
+        let both = [Coding::Gzip, Coding::Brotli];
+        assert_eq!(best("br, gzip", &both), Some(Coding::Gzip));
+        assert_eq!(best("gzip;q=0.5, br", &both), Some(Coding::Brotli));
+        assert_eq!(best("zstd", &both), None);
+        assert_eq!(best("*;q=0.2", &both), Some(Coding::Gzip));
+        assert_eq!(best("br", &[]), None);
+        assert_eq!(best("identity;q=0", &both), None);
     }
 }

@@ -8,14 +8,16 @@ use smallvec::SmallVec;
 
 /// A run of bytes; never empty.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct ByteRange {
-    pub(super) start: u64,
-    pub(super) length: u64,
+pub struct ByteRange {
+    /// The position of the first byte.
+    pub start: u64,
+    /// In bytes.
+    pub length: u64,
 }
 
 /// What a `Range` field means for a representation of known size.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Selection {
+pub enum Selection {
     /// The field is to be ignored: 200.
     Whole,
     /// At least one range, in the order asked for: 206.
@@ -26,13 +28,13 @@ pub(super) enum Selection {
 
 impl ByteRange {
     /// The position of the last byte.
-    pub(super) const fn last(self) -> u64 {
+    pub const fn last(self) -> u64 {
         self.start + self.length - 1
     }
 }
 
 /// Reads a `Range` field's value for a representation of `size` bytes.
-pub(super) fn select(value: &[u8], size: u64) -> Selection {
+pub fn select(value: &[u8], size: u64) -> Selection {
     let Some(set) = range_set(value) else { return Selection::Whole };
     let mut ranges = SmallVec::new();
     let (mut total, mut specs) = (0_u64, 0);
@@ -114,9 +116,9 @@ impl Spec {
     }
 }
 
-/// More than a PDF reader or a resuming download asks for at once, and few enough that the headers of
+/// Ranges in one field: more than a PDF reader or a resuming download asks for at once, and few enough that the headers of
 /// the parts stay below 4 KiB.
-const RANGES_MAX: usize = 16;
+pub const RANGES_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {
