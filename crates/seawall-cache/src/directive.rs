@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, header};
 use seawall_http::RequestFacts;
 
 use crate::date::{DELTA_SECONDS_MAX, delta_seconds};
+use crate::targeted::CDN_CACHE_CONTROL;
 
 /// Field names in the argument of one directive; with more it speaks of the whole response.
 pub const FIELD_NAMES_MAX: usize = 32;
@@ -164,7 +165,7 @@ impl ResponseDirectives {
 
 impl Reuse {
     fn restrict(&mut self, argument: &Argument<'_>) {
-        let Some(added) = argument.field_names() else {
+        let Some(added) = argument.field_names().filter(|names| !names.iter().any(is_control)) else {
             *self = Self::Response;
             return;
         };
@@ -187,6 +188,13 @@ impl Reuse {
             Self::Unrestricted | Self::Response => &[],
         }
     }
+}
+
+/// Fields that decide about storing and reuse. Without them a stored response could not be used rightly, so that a
+/// restriction of one is a restriction of all.
+fn is_control(name: &HeaderName) -> bool {
+    let names = [header::AGE, header::CACHE_CONTROL, header::DATE, header::EXPIRES, header::VARY];
+    names.contains(name) || *name == CDN_CACHE_CONTROL
 }
 
 // === syntax ===

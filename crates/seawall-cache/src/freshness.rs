@@ -6,7 +6,7 @@ use seawall_http::UnixTime;
 
 use crate::date::Expiry;
 use crate::directive::Reuse;
-use crate::policy::Policy;
+use crate::policy::{Override, Storing, Terms};
 use crate::storable::is_heuristically_cacheable;
 use crate::stored::{Standing, StoredResponse};
 
@@ -17,6 +17,8 @@ pub enum Lifetime {
     Stated(Duration),
     /// A share of the time since `Last-Modified` (§4.2.2).
     Heuristic(Duration),
+    /// The operator stated it.
+    Operator(Duration),
     /// Nothing to find it by: always stale.
     Unknown,
 }
@@ -65,15 +67,19 @@ impl Lifetime {
     /// Its length.
     pub const fn length(self) -> Duration {
         match self {
-            Self::Stated(length) | Self::Heuristic(length) => length,
+            Self::Stated(length) | Self::Heuristic(length) | Self::Operator(length) => length,
             Self::Unknown => Duration::ZERO,
         }
     }
 }
 
 impl StoredResponse {
-    /// The freshness lifetime (§4.2.1): `s-maxage`, else `max-age`, else `Expires`, else by `Last-Modified`.
-    pub fn freshness_lifetime(&self, policy: &Policy) -> Lifetime {
+    /// The freshness lifetime (§4.2.1): the one that the operator forces, else `s-maxage`, else `max-age`, else `Expires`, else
+    /// the operator's, else by `Last-Modified`.
+    pub fn freshness_lifetime(&self, terms: &Terms<'_>) -> Lifetime {
+        if let Storing::Forced(length) = terms.storing() {
+            return Lifetime::Operator(length);
+        }
         let directives = &self.control.directives;
         if let Some(secs) = directives.s_maxage.or(directives.max_age) {
             return Lifetime::Stated(Duration::from_secs(secs));
@@ -81,19 +87,22 @@ impl StoredResponse {
         match self.control.expiry {
             Expiry::At(date) => Lifetime::Stated(between(self.date(), date)),
             Expiry::Past => Lifetime::Stated(Duration::ZERO),
-            Expiry::Unstated => self.heuristic_lifetime(policy),
+            Expiry::Unstated => match terms.storing() {
+                Storing::Unstated(length) => Lifetime::Operator(length),
+                _ => self.heuristic_lifetime(terms),
+            },
         }
     }
 
     /// §4.2.2.
-    fn heuristic_lifetime(&self, policy: &Policy) -> Lifetime {
+    fn heuristic_lifetime(&self, terms: &Terms<'_>) -> Lifetime {
         let permitted = is_heuristically_cacheable(self.status) || self.control.directives.public;
         let Some(modified) = self.control.last_modified.filter(|_| permitted) else {
             return Lifetime::Unknown;
         };
         let unchanged = between(modified, self.date());
-        let share = unchanged.saturating_mul(policy.heuristic_percent) / 100;
-        Lifetime::Heuristic(share.min(policy.heuristic_max))
+        let share = unchanged.saturating_mul(terms.policy.heuristic_percent) / 100;
+        Lifetime::Heuristic(share.min(terms.policy.heuristic_max))
     }
 
     /// The current age (§4.2.3). Never negative, even if the clock was set back.
@@ -106,45 +115,48 @@ impl StoredResponse {
     }
 
     /// Fresh if the lifetime exceeds the age (§4.2). What was invalidated, or is never to be used without validation
-    /// (§5.2.2.4), is stale from the first.
-    pub fn freshness(&self, policy: &Policy, now: UnixTime) -> Freshness {
+    /// (§5.2.2.4), is stale from the first. What was purged softly is stale as if its lifetime had just ended, or since it did.
+    pub fn freshness(&self, terms: &Terms<'_>, now: UnixTime) -> Freshness {
         let age = self.current_age(now);
         let lifetime =
-            if self.must_validate() { Duration::ZERO } else { self.freshness_lifetime(policy).length() };
+            if self.must_validate(terms) { Duration::ZERO } else { self.freshness_lifetime(terms).length() };
         match lifetime.checked_sub(age) {
-            Some(left) if !left.is_zero() => Freshness::Fresh { left },
+            Some(left) if !left.is_zero() && self.standing == Standing::Valid => Freshness::Fresh { left },
             _ => Freshness::Stale { by: age.saturating_sub(lifetime) },
         }
     }
 
     /// Whether each use takes a validation: by `no-cache`, by invalidation, or because a later 304 brought a directive
     /// under which it would not have been stored.
-    fn must_validate(&self) -> bool {
+    fn must_validate(&self, terms: &Terms<'_>) -> bool {
         let directives = &self.control.directives;
-        self.standing == Standing::Invalidated
-            || directives.no_cache == Reuse::Response
+        let stated = directives.no_cache == Reuse::Response
             || directives.private == Reuse::Response
-            || (directives.no_store && !directives.must_understand)
+            || (directives.no_store && !directives.must_understand);
+        self.standing == Standing::Invalidated || (stated && !terms.are_forced())
     }
 
     /// How stale it may be served (§4.2.4).
     ///
     /// `s-maxage` implies `proxy-revalidate` (§5.2.2.10). An origin that writes `stale-while-revalidate` beside it
-    /// means the exception that it states, so of the two the stated one counts; a client's `max-stale` does not.
-    pub fn stale_use(&self) -> StaleUse {
+    /// means the exception that it states, so of the two the stated one counts; a client's `max-stale` does not. An operator's
+    /// times replace the stated ones, within the same limits; only one who forces the lifetime also steps over
+    /// `must-revalidate`.
+    pub fn stale_use(&self, terms: &Terms<'_>) -> StaleUse {
         let directives = &self.control.directives;
-        let forbidden = directives.must_revalidate || directives.proxy_revalidate || self.must_validate();
-        if forbidden {
+        let revalidate = directives.must_revalidate || directives.proxy_revalidate;
+        if self.must_validate(terms) || (revalidate && !terms.are_forced()) {
             return StaleUse::Forbidden;
         }
-        let secs = |secs: Option<u64>| Duration::from_secs(secs.unwrap_or(0));
+        let stated = |secs: Option<u64>| Duration::from_secs(secs.filter(|_| !revalidate).unwrap_or(0));
+        let operators = |choice: fn(&Override) -> Option<Duration>| terms.rule.and_then(choice);
+        let client_may = self.standing == Standing::Valid && !revalidate && directives.s_maxage.is_none();
         StaleUse::Permitted {
-            while_revalidate: secs(directives.stale_while_revalidate),
-            if_error: secs(directives.stale_if_error),
-            client: match directives.s_maxage {
-                Some(_) => ClientStale::DoesNotCount,
-                None => ClientStale::Counts,
-            },
+            while_revalidate: operators(|rule| rule.stale_while_revalidate)
+                .unwrap_or_else(|| stated(directives.stale_while_revalidate)),
+            if_error: operators(|rule| rule.stale_if_error)
+                .unwrap_or_else(|| stated(directives.stale_if_error)),
+            client: if client_may { ClientStale::Counts } else { ClientStale::DoesNotCount },
         }
     }
 }

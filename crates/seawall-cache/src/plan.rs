@@ -9,7 +9,7 @@ use seawall_http::{RequestFacts, UnixTime};
 
 use crate::directive::RequestDirectives;
 use crate::freshness::{ClientStale, Freshness, StaleUse};
-use crate::policy::{ClientControl, Policy};
+use crate::policy::{ClientControl, Policy, Storing};
 use crate::precondition::{Answer, answer};
 use crate::stored::StoredResponse;
 
@@ -135,16 +135,21 @@ fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
     policy: &Policy,
     now: UnixTime,
 ) -> CachePlan<'a, S> {
-    let Some(selected) = StoredResponse::select(stored, facts) else {
+    let Some(selected) = StoredResponse::select(stored, facts, policy) else {
         let reason = if stored.is_empty() { ForwardReason::UriMiss } else { ForwardReason::VaryMiss };
         return CachePlan::Forward(reason);
     };
     let response = selected.borrow();
+    let terms = policy.terms(facts.path, response.status);
+    // The operator may have said so since it was stored.
+    if terms.storing() == Storing::Never {
+        return CachePlan::Forward(ForwardReason::Bypass);
+    }
     let Some(answer) = answer(facts, response) else {
         return CachePlan::Forward(ForwardReason::Request);
     };
     let age = response.current_age(now);
-    let freshness = response.freshness(policy, now);
+    let freshness = response.freshness(&terms, now);
     let served = Served { stored: selected, answer, age, freshness };
     if !satisfies(wishes, &served) {
         let reason = match freshness {
@@ -155,7 +160,7 @@ fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
     }
     match freshness {
         Freshness::Fresh { .. } => CachePlan::Serve(served),
-        Freshness::Stale { by } => plan_stale(served, response.stale_use(), by, wishes),
+        Freshness::Stale { by } => plan_stale(served, response.stale_use(&terms), by, wishes),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
+use seawall_http::Coding;
 
 use crate::key::QueryPolicy;
 
@@ -20,6 +21,9 @@ pub struct Policy {
     pub query: QueryPolicy,
     /// The response field that lists surrogate keys, by which an operator purges. It is not sent on.
     pub surrogate_field: HeaderName,
+    /// The codings that the site adds to what origins send without one, the preferred first. Where there are any, the
+    /// origin is asked with the coding that was chosen of them, and it is by this that requests select what is stored.
+    pub codings: Vec<Coding>,
     /// What counts instead of what the origin says; of those that match, the first.
     pub overrides: Vec<Override>,
 }
@@ -87,7 +91,102 @@ impl Default for Policy {
             client_control: ClientControl::Honoured,
             query: QueryPolicy::default(),
             surrogate_field: HeaderName::from_static("surrogate-key"),
+            codings: Vec::new(),
             overrides: Vec::new(),
         }
+    }
+}
+
+/// What counts for one response at one site.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The site's choices.
+    pub policy: &'a Policy,
+    /// The override for its path and status code.
+    pub rule: Option<&'a Override>,
+}
+
+impl Policy {
+    /// The terms for responses with this status code to requests for this path.
+    pub fn terms(&self, path: &str, status: StatusCode) -> Terms<'_> {
+        let counts = |rule: &&Override| {
+            rule.path.matches(path) && (rule.status.is_empty() || rule.status.contains(&status))
+        };
+        Terms { policy: self, rule: self.overrides.iter().find(counts) }
+    }
+
+    /// Whether requests for this path do not ask the cache: no response could be stored, whatever its status code.
+    pub fn bypasses(&self, path: &str) -> bool {
+        let first = self.overrides.iter().find(|rule| rule.path.matches(path));
+        first.is_some_and(|rule| rule.status.is_empty() && rule.storing == Storing::Never)
+    }
+}
+
+impl PathPattern {
+    /// Whether it takes in a path, normalised as for rules.
+    pub fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => path == exact,
+            Self::Prefix(prefix) => path.starts_with(prefix.as_str()),
+            Self::Suffix(suffix) => path.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+impl Terms<'_> {
+    /// Whether responses are stored, and for how long.
+    pub fn storing(&self) -> Storing {
+        self.rule.map_or(Storing::AsStated, |rule| rule.storing)
+    }
+
+    /// Whether the operator knows better than the response.
+    pub(crate) fn are_forced(&self) -> bool {
+        matches!(self.storing(), Storing::Forced(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(path: PathPattern, status: &[StatusCode], storing: Storing) -> Override {
+        let status = status.to_vec();
+        Override { path, status, storing, stale_while_revalidate: None, stale_if_error: None }
+    }
+
+    fn policy(overrides: Vec<Override>) -> Policy {
+        Policy { overrides, ..Policy::default() }
+    }
+
+    #[test]
+    fn first_override_of_path_and_status_counts() {
+        let secs = |secs| Storing::Unstated(Duration::from_secs(secs));
+        let prefix = || PathPattern::Prefix("/a/".to_owned());
+        let policy = policy(vec![
+            rule(PathPattern::Exact("/a/b".to_owned()), &[StatusCode::NOT_FOUND], secs(1)),
+            rule(prefix(), &[], secs(2)),
+            rule(PathPattern::Suffix(".css".to_owned()), &[], secs(3)),
+            rule(PathPattern::Any, &[StatusCode::NOT_FOUND], secs(4)),
+        ]);
+        let storing = |path, status| policy.terms(path, status).storing();
+        assert_eq!(storing("/a/b", StatusCode::NOT_FOUND), secs(1));
+        assert_eq!(storing("/a/b", StatusCode::OK), secs(2));
+        assert_eq!(storing("/a/b.css", StatusCode::OK), secs(2));
+        assert_eq!(storing("/b.css", StatusCode::OK), secs(3));
+        assert_eq!(storing("/a", StatusCode::NOT_FOUND), secs(4));
+        assert_eq!(storing("/a", StatusCode::OK), Storing::AsStated);
+    }
+
+    #[test]
+    fn cache_is_bypassed_where_no_status_could_be_stored() {
+        let never =
+            |path: &str, status: &[_]| rule(PathPattern::Prefix(path.to_owned()), status, Storing::Never);
+        let stored = rule(PathPattern::Exact("/a/b".to_owned()), &[StatusCode::OK], Storing::AsStated);
+        let policy = policy(vec![stored, never("/a/", &[]), never("/b", &[StatusCode::OK])]);
+        assert!(policy.bypasses("/a/c"));
+        assert!(!policy.bypasses("/a/b"));
+        assert!(!policy.bypasses("/b"));
+        assert!(!policy.bypasses("/"));
     }
 }

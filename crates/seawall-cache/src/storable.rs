@@ -2,12 +2,13 @@
 //!
 //! Leaves out partial content: a 206 is not stored, nor are responses to methods other than GET.
 
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use seawall_http::RequestFacts;
 
 use crate::date::Expiry;
-use crate::directive::{RequestDirectives, Reuse};
-use crate::stored::Control;
+use crate::directive::{RequestDirectives, ResponseDirectives, Reuse};
+use crate::policy::{Storing, Terms};
+use crate::stored::{Control, Received};
 use crate::vary::Vary;
 
 /// Why a response may not be stored.
@@ -31,31 +32,34 @@ pub enum NotStorable {
     NoLifetime,
     /// It sets a cookie, and nothing says that it is for everybody.
     SetCookie,
+    /// The operator said so.
+    Policy,
 }
 
-/// Whether the response may be stored; the first reason against it if not.
-pub fn storable(
+/// Whether the response may be stored; the first reason against it if not. `Authorization`, `Vary: *` and the request's own
+/// `no-store` count even where the operator forces a lifetime.
+pub(crate) fn storable(
     facts: &RequestFacts<'_>,
-    status: StatusCode,
-    fields: &HeaderMap,
+    received: &Received<'_>,
     control: &Control,
+    terms: &Terms<'_>,
 ) -> Result<(), NotStorable> {
+    let Received { status, fields, .. } = *received;
     let directives = &control.directives;
+    if terms.storing() == Storing::Never {
+        return Err(NotStorable::Policy);
+    }
     if facts.method != "GET" {
         return Err(NotStorable::Method);
     }
-    if !status_is_storable(status, control) {
+    if !status_is_storable(status, control, terms) {
         return Err(NotStorable::Status);
     }
     if RequestDirectives::of(facts).no_store {
         return Err(NotStorable::RequestNoStore);
     }
-    // §5.2.2.3: where must-understand is and the status code is understood, no-store does not count.
-    if directives.no_store && !directives.must_understand {
-        return Err(NotStorable::NoStore);
-    }
-    if directives.private == Reuse::Response {
-        return Err(NotStorable::Private);
+    if !terms.are_forced() {
+        forbidden(directives)?;
     }
     // §3.5.
     let for_everybody = directives.public || directives.s_maxage.is_some();
@@ -66,21 +70,35 @@ pub fn storable(
         return Err(NotStorable::Vary);
     }
     let stated = for_everybody || directives.max_age.is_some() || control.expiry != Expiry::Unstated;
-    if !stated && !is_heuristically_cacheable(status) {
+    let operators = matches!(terms.storing(), Storing::Unstated(_) | Storing::Forced(_));
+    if !stated && !operators && !is_heuristically_cacheable(status) {
         return Err(NotStorable::NoLifetime);
     }
     // §7.3 leaves it to the origin; an origin that says nothing at all has not thought of it. A cookie that is not
-    // stored is nobody else's.
-    if !stated && fields.contains_key(header::SET_COOKIE) {
+    // stored is nobody else's; where the operator forces a lifetime, the response is stored without it.
+    if !stated && !terms.are_forced() && fields.contains_key(header::SET_COOKIE) {
         return Err(NotStorable::SetCookie);
     }
     Ok(())
 }
 
-fn status_is_storable(status: StatusCode, control: &Control) -> bool {
+/// What the response forbids.
+fn forbidden(directives: &ResponseDirectives) -> Result<(), NotStorable> {
+    // §5.2.2.3: where must-understand is and the status code is understood, no-store does not count.
+    if directives.no_store && !directives.must_understand {
+        return Err(NotStorable::NoStore);
+    }
+    if directives.private == Reuse::Response {
+        return Err(NotStorable::Private);
+    }
+    Ok(())
+}
+
+fn status_is_storable(status: StatusCode, control: &Control, terms: &Terms<'_>) -> bool {
     let special = [StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
     let final_response = !status.is_informational();
-    final_response && !special && (!control.directives.must_understand || is_understood(status))
+    let understood = !control.directives.must_understand || is_understood(status) || terms.are_forced();
+    final_response && !special && understood
 }
 
 /// Whether its specification was read for what it asks of caches: those of RFC 9110 §15, but for 206.
@@ -106,21 +124,52 @@ impl NotStorable {
             Self::Vary => "not-stored-vary",
             Self::NoLifetime => "not-stored-no-lifetime",
             Self::SetCookie => "not-stored-set-cookie",
+            Self::Policy => "not-stored-policy",
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::HeaderMap;
+
     use super::*;
-    use crate::sample::{fields, with_request};
+    use crate::policy::{Override, PathPattern, Policy};
+    use crate::sample::{fields, received, with_request};
+    use crate::stored::StoredResponse;
 
     type Lines<'a> = &'a [(&'a str, &'a str)];
 
     fn check(method: &str, request: Lines<'_>, status: u16, response: Lines<'_>) -> Result<(), NotStorable> {
         let fields = fields(response);
         let status = StatusCode::from_u16(status).unwrap();
-        with_request(method, request, |facts| storable(facts, status, &fields, &Control::of(&fields)))
+        let received = received(status, &fields);
+        with_request(method, request, |facts| {
+            StoredResponse::new(facts, &received, &Policy::default()).map(|_| ())
+        })
+    }
+
+    fn check_with(
+        storing: Storing,
+        request: Lines<'_>,
+        status: u16,
+        response: Lines<'_>,
+    ) -> Result<HeaderMap, NotStorable> {
+        let (path, status) = (PathPattern::Any, StatusCode::from_u16(status).unwrap());
+        let rule = Override {
+            path,
+            status: vec![status],
+            storing,
+            stale_while_revalidate: None,
+            stale_if_error: None,
+        };
+        let policy = Policy { overrides: vec![rule], ..Policy::default() };
+        let fields = fields(response);
+        with_request("GET", request, |facts| {
+            StoredResponse::new(facts, &received(status, &fields), &policy).map(|stored| stored.fields)
+        })
     }
 
     fn get(control: &str) -> Result<(), NotStorable> {
@@ -198,5 +247,37 @@ mod tests {
         // RFC 9111 §4.1.
         let response = [("vary", "*"), ("cache-control", "max-age=1")];
         assert_eq!(check("GET", &[], 200, &response), Err(NotStorable::Vary));
+    }
+
+    #[test]
+    fn negative_caching_takes_in_errors_that_state_nothing() {
+        let ten = Storing::Unstated(Duration::from_secs(10));
+        for status in [403, 500, 503] {
+            assert!(check_with(ten, &[], status, &[]).is_ok(), "{status}");
+        }
+        // What the response and the request forbid stays forbidden.
+        let no_store = [("cache-control", "no-store")];
+        assert_eq!(check_with(ten, &[], 500, &no_store), Err(NotStorable::NoStore));
+        assert_eq!(check_with(ten, &no_store, 500, &[]), Err(NotStorable::RequestNoStore));
+        assert_eq!(check_with(ten, &[], 500, &[("set-cookie", "a=1")]), Err(NotStorable::SetCookie));
+    }
+
+    #[test]
+    fn forced_response_is_stored_without_its_cookie() {
+        let forced = Storing::Forced(Duration::from_secs(10));
+        let response =
+            [("cache-control", "no-store, private, no-cache"), ("set-cookie", "a=1"), ("set-cookie", "b=1")];
+        let stored = check_with(forced, &[], 200, &response).unwrap();
+        assert!(stored.contains_key("cache-control") && !stored.contains_key("set-cookie"));
+        // Somebody's page is nobody else's, and what varies by everything answers no other request.
+        let credentials = [("authorization", "Basic YTph")];
+        assert_eq!(check_with(forced, &credentials, 200, &[]), Err(NotStorable::Authorization));
+        assert_eq!(check_with(forced, &[], 200, &[("vary", "*")]), Err(NotStorable::Vary));
+    }
+
+    #[test]
+    fn operator_can_forbid_storing() {
+        let fresh = [("cache-control", "max-age=60")];
+        assert_eq!(check_with(Storing::Never, &[], 200, &fresh), Err(NotStorable::Policy));
     }
 }

@@ -8,8 +8,24 @@ use seawall_http::{RequestFacts, UnixTime, hop_fields};
 
 use crate::date::{self, Expiry};
 use crate::directive::ResponseDirectives;
+use crate::policy::{Policy, Terms};
+use crate::purge::SurrogateKeys;
+use crate::storable::{NotStorable, storable};
 use crate::targeted;
 use crate::vary::{SecondaryKey, Vary};
+
+/// A final response as it came from the origin.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// Its status code.
+    pub status: StatusCode,
+    /// Its header section.
+    pub fields: &'a HeaderMap,
+    /// When the request was sent.
+    pub request_time: UnixTime,
+    /// When the header section came.
+    pub response_time: UnixTime,
+}
 
 /// A response as it was stored.
 #[derive(Clone, Debug)]
@@ -20,6 +36,8 @@ pub struct StoredResponse {
     pub fields: HeaderMap,
     /// What they say about caching.
     pub control: Control,
+    /// By what an operator may purge it.
+    pub surrogate_keys: SurrogateKeys,
     /// Which requests it answers.
     pub selected_by: SecondaryKey,
     /// When the request was sent that obtained or freshened it.
@@ -30,11 +48,13 @@ pub struct StoredResponse {
     pub standing: Standing,
 }
 
-/// Whether a stored response was invalidated (RFC 9111 §4.4).
+/// Whether a stored response was invalidated (RFC 9111 §4.4) or purged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
     /// It was not.
     Valid,
+    /// An operator purged it softly: it is stale, but served as any other stale response.
+    SoftPurged,
     /// It must be validated before it is used again, and never be served stale.
     Invalidated,
 }
@@ -55,25 +75,44 @@ pub struct Control {
 }
 
 impl StoredResponse {
-    /// The part of a response that may be stored; `None` if it varies by everything.
+    /// The part of a response that may be stored.
     ///
-    /// Removed are hop-by-hop fields (RFC 9111 §3.1) and those that `private` or `no-cache` name: the former must not be
-    /// stored, the latter not be used without validation (§5.2.2.4), which brings them anew.
+    /// Removed are hop-by-hop fields (RFC 9111 §3.1), the field of surrogate keys, and those that `private` or `no-cache`
+    /// name: the former must not be stored, the latter not be used without validation (§5.2.2.4), which brings them anew.
+    /// Where the operator forces a lifetime, `Set-Cookie` is removed too.
+    ///
+    /// # Errors
+    ///
+    /// The first reason against storing any of it.
     pub fn new(
         facts: &RequestFacts<'_>,
-        status: StatusCode,
-        mut fields: HeaderMap,
-        request_time: UnixTime,
-        response_time: UnixTime,
+        received: &Received<'_>,
+        policy: &Policy,
+    ) -> Result<Self, NotStorable> {
+        let control = Control::of(received.fields);
+        let terms = policy.terms(facts.path, received.status);
+        storable(facts, received, &control, &terms)?;
+        Self::unchecked(facts, received, control, &terms).ok_or(NotStorable::Vary)
+    }
+
+    /// `None` if it varies by everything.
+    pub(crate) fn unchecked(
+        facts: &RequestFacts<'_>,
+        received: &Received<'_>,
+        control: Control,
+        terms: &Terms<'_>,
     ) -> Option<Self> {
-        let selected_by = SecondaryKey::of(&Vary::of(&fields), facts)?;
-        let control = Control::of(&fields);
-        remove_unstorable(&mut fields, &control);
+        let Received { status, request_time, response_time, .. } = *received;
+        let mut fields = received.fields.clone();
+        let selected_by = SecondaryKey::of(&Vary::of(&fields), facts, terms.policy)?;
+        let surrogate_keys = SurrogateKeys::of(&fields, &terms.policy.surrogate_field);
+        remove_unstorable(&mut fields, &control, terms);
         ensure_date(&mut fields, &control, response_time);
         Some(Self {
             status,
             fields,
             control,
+            surrogate_keys,
             selected_by,
             request_time,
             response_time,
@@ -87,8 +126,12 @@ impl StoredResponse {
     }
 
     /// Of the responses stored under one key, the latest that this request selects (RFC 9111 §4, §4.1).
-    pub fn select<'a, S: Borrow<Self>>(stored: &'a [S], facts: &RequestFacts<'_>) -> Option<&'a S> {
-        let matching = stored.iter().filter(|item| (*item).borrow().selected_by.matches(facts));
+    pub fn select<'a, S: Borrow<Self>>(
+        stored: &'a [S],
+        facts: &RequestFacts<'_>,
+        policy: &Policy,
+    ) -> Option<&'a S> {
+        let matching = stored.iter().filter(|item| (*item).borrow().selected_by.matches(facts, policy));
         matching.max_by_key(|item| {
             let response: &Self = (*item).borrow();
             (response.date(), response.response_time)
@@ -97,8 +140,12 @@ impl StoredResponse {
 }
 
 /// Removes what must not be stored of a response whose fields say `control`.
-pub(crate) fn remove_unstorable(fields: &mut HeaderMap, control: &Control) {
+pub(crate) fn remove_unstorable(fields: &mut HeaderMap, control: &Control, terms: &Terms<'_>) {
     hop_fields::strip_response(fields);
+    fields.remove(&terms.policy.surrogate_field);
+    if terms.are_forced() {
+        fields.remove(header::SET_COOKIE);
+    }
     for name in [header::PROXY_AUTHENTICATE, header::PROXY_AUTHORIZATION] {
         fields.remove(name);
     }
@@ -138,13 +185,11 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{fields, with_request};
+    use crate::sample::{fields, unchecked, with_request};
 
     fn stored(request: &[(&str, &str)], response: &[(&str, &str)]) -> Option<StoredResponse> {
         let time = UnixTime::from_secs(1_000_000_000);
-        with_request("GET", request, |facts| {
-            StoredResponse::new(facts, StatusCode::OK, fields(response), time, time)
-        })
+        with_request("GET", request, |facts| unchecked(facts, StatusCode::OK, response, time))
     }
 
     #[test]
@@ -159,12 +204,14 @@ mod tests {
                 ("cache-control", "private=\"set-cookie\", no-cache=\"x-once\""),
                 ("set-cookie", "a=1"),
                 ("x-once", "1"),
+                ("surrogate-key", "a b"),
                 ("x-kept", "1"),
             ],
         );
         let mut names: Vec<_> = stored.as_ref().unwrap().fields.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["cache-control", "date", "x-kept"]);
+        assert_eq!(stored.as_ref().unwrap().surrogate_keys.hashes().len(), 2);
         // RFC 9110 §6.6.1: what has no date gets the one when it came.
         assert_eq!(stored.unwrap().fields[header::DATE], "Sun, 09 Sep 2001 01:46:40 GMT");
     }
@@ -190,7 +237,9 @@ mod tests {
         let other = dated("2", "Tue, 08 Nov 1994 08:49:37 GMT");
         let all = [new.clone(), old, other];
         let select = |lines| {
-            with_request("GET", lines, |facts| StoredResponse::select(&all, facts).map(StoredResponse::date))
+            with_request("GET", lines, |facts| {
+                StoredResponse::select(&all, facts, &Policy::default()).map(StoredResponse::date)
+            })
         };
         assert_eq!(select(&[("foo", "1")]), Some(new.date()));
         assert_eq!(select(&[("foo", "3")]), None);

@@ -1,12 +1,13 @@
 //! Validation: asking the origin whether a stored response is still good, and taking in its answer (RFC 9111 §4.3).
 
 use http::{HeaderMap, HeaderName, header};
-use seawall_http::{RequestFacts, UnixTime};
+use seawall_http::RequestFacts;
 
 use crate::etag::Strength;
+use crate::policy::Policy;
 use crate::precondition::entity_tag;
-use crate::stored::{Control, Standing, StoredResponse, ensure_date, remove_unstorable};
-use crate::targeted::CDN_CACHE_CONTROL;
+use crate::purge::SurrogateKeys;
+use crate::stored::{Control, Received, Standing, StoredResponse, ensure_date, remove_unstorable};
 use crate::vary::{SecondaryKey, Vary};
 
 /// Whether a request made conditional can be answered with 304.
@@ -90,16 +91,14 @@ impl StoredResponse {
     /// `facts` are those of the request that was answered so. If the update varies by other fields than before, the
     /// stored response is from now on selected by what that request had in them; if by everything, it must be validated
     /// at every use.
-    pub fn freshen(
-        &mut self,
-        facts: &RequestFacts<'_>,
-        mut update: HeaderMap,
-        request_time: UnixTime,
-        response_time: UnixTime,
-    ) {
+    pub fn freshen(&mut self, facts: &RequestFacts<'_>, received: &Received<'_>, policy: &Policy) {
+        let terms = policy.terms(facts.path, self.status);
         let varied = Vary::of(&self.fields);
-        let control = Control::of(&update);
-        remove_unstorable(&mut update, &control);
+        let mut update = received.fields.clone();
+        if update.contains_key(&policy.surrogate_field) {
+            self.surrogate_keys = SurrogateKeys::of(&update, &policy.surrogate_field);
+        }
+        remove_unstorable(&mut update, &Control::of(received.fields), &terms);
         for name in BOUND_TO_CONTENT {
             update.remove(name);
         }
@@ -107,26 +106,19 @@ impl StoredResponse {
         for name in [header::DATE, header::AGE] {
             self.fields.remove(name);
         }
-        let says_control = CONTROL_FIELDS.iter().any(|name| update.contains_key(name));
         for name in update.keys() {
             self.fields.remove(name);
         }
         for (name, value) in &update {
             self.fields.append(name.clone(), value.clone());
         }
-        // A directive that had its own field removed counts until there is a new one.
-        let before = std::mem::replace(&mut self.control, Control::of(&self.fields));
-        if !says_control {
-            self.control.directives = before.directives;
-            self.control.expiry = before.expiry;
-        }
-        let kept = self.control.clone();
-        remove_unstorable(&mut self.fields, &kept);
-        ensure_date(&mut self.fields, &kept, response_time);
-        (self.request_time, self.response_time) = (request_time, response_time);
+        self.control = Control::of(&self.fields);
+        remove_unstorable(&mut self.fields, &self.control, &terms);
+        ensure_date(&mut self.fields, &self.control, received.response_time);
+        (self.request_time, self.response_time) = (received.request_time, received.response_time);
         self.standing = Standing::Valid;
         let varies = Vary::of(&self.fields);
-        match SecondaryKey::of(&varies, facts) {
+        match SecondaryKey::of(&varies, facts, policy) {
             None => self.standing = Standing::Invalidated,
             Some(key) if varies != varied => self.selected_by = key,
             Some(_) => {}
@@ -138,10 +130,10 @@ impl StoredResponse {
     pub fn update_from_head(
         &mut self,
         facts: &RequestFacts<'_>,
-        head: HeaderMap,
-        request_time: UnixTime,
-        response_time: UnixTime,
+        received: &Received<'_>,
+        policy: &Policy,
     ) -> HeadUpdate {
+        let head = received.fields;
         let unchanged = [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH]
             .iter()
             .all(|name| head.get(name).is_none_or(|value| self.fields.get(name) == Some(value)));
@@ -149,7 +141,7 @@ impl StoredResponse {
             self.standing = Standing::Invalidated;
             return HeadUpdate::Invalidated;
         }
-        self.freshen(facts, head, request_time, response_time);
+        self.freshen(facts, received, policy);
         HeadUpdate::Freshened
     }
 }
@@ -168,9 +160,6 @@ const CLIENT_CONDITIONS: [HeaderName; 6] = [
 /// to name another coding in a 304 than in the 200 before.
 const BOUND_TO_CONTENT: [HeaderName; 3] =
     [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::CONTENT_RANGE];
-
-/// The fields that directives and expiry are read from.
-const CONTROL_FIELDS: [HeaderName; 3] = [header::CACHE_CONTROL, CDN_CACHE_CONTROL, header::EXPIRES];
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, header};
-use seawall_http::RequestFacts;
+use seawall_http::{Coding, Preference, RequestFacts};
+
+use crate::policy::Policy;
 
 /// Field names in one `Vary`; a response that varies by more counts as `Vary: *`, so keys stay small.
 pub const VARY_FIELDS_MAX: usize = 16;
@@ -47,14 +49,26 @@ impl Vary {
 
 impl SecondaryKey {
     /// The key of a response to this request; `None` if it varies by everything.
-    pub fn of(vary: &Vary, facts: &RequestFacts<'_>) -> Option<Self> {
+    pub fn of(vary: &Vary, facts: &RequestFacts<'_>, policy: &Policy) -> Option<Self> {
         let Vary::Fields(names) = vary else { return None };
-        Some(Self(names.iter().map(|name| (name.clone(), selecting_value(name, facts))).collect()))
+        let value = |name: &HeaderName| Presented::of(name, facts, policy).into_stored();
+        Some(Self(names.iter().map(|name| (name.clone(), value(name))).collect()))
+    }
+
+    /// A key again, from [`SecondaryKey::fields`].
+    pub fn restore(fields: impl IntoIterator<Item = (HeaderName, Option<Vec<u8>>)>) -> Self {
+        Self(fields.into_iter().collect())
+    }
+
+    /// The fields of the request, each with its value as it is compared; `None` for a field that was absent. The values may
+    /// be secrets.
+    pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
+        self.0.iter().map(|(name, value)| (name, value.as_deref()))
     }
 
     /// Whether a request selects what was stored under this key. A field that is absent matches only an absent one.
-    pub fn matches(&self, facts: &RequestFacts<'_>) -> bool {
-        self.0.iter().all(|(name, stored)| selecting_value(name, facts) == *stored)
+    pub fn matches(&self, facts: &RequestFacts<'_>, policy: &Policy) -> bool {
+        self.0.iter().all(|(name, stored)| Presented::of(name, facts, policy).is(stored.as_deref()))
     }
 }
 
@@ -64,35 +78,137 @@ impl fmt::Debug for SecondaryKey {
     }
 }
 
-/// The value to compare: lines combined; where the field's definition says that case, white space and order of members mean
-/// nothing, without them (RFC 9111 §4.1). Other fields keep theirs, lest two requests be mixed up that an
-/// origin tells apart.
-fn selecting_value(name: &HeaderName, facts: &RequestFacts<'_>) -> Option<Vec<u8>> {
-    let mut lines = facts.field_lines(name.as_str());
-    let mut value = lines.next()?.to_vec();
-    for line in lines {
-        value.extend_from_slice(b", ");
-        value.extend_from_slice(line);
-    }
-    Some(if is_negotiation(name) && !value.contains(&b'"') { normalised(&value) } else { value })
+// === selecting values ===
+
+/// What a request has in one field, as it is compared: lines combined; where the field's definition says that case, white space
+/// and order of members mean nothing, without them (RFC 9111 §4.1). Other fields keep theirs, lest two requests be mixed
+/// up that an origin tells apart.
+enum Presented<'a> {
+    Absent,
+    /// The coding that the origin is asked for, instead of all that the client takes.
+    Coding(Option<Coding>),
+    /// A list of ranges with weights, in no particular order (RFC 9110 §12.5.1 to §12.5.4).
+    Negotiation(Lines<'a>),
+    Exact(Lines<'a>),
 }
 
-/// RFC 9110 §12.5.1 to §12.5.4: lists of ranges with weights, in no particular order.
+/// The lines of a field; there is at least one.
+struct Lines<'a> {
+    facts: &'a RequestFacts<'a>,
+    name: &'a str,
+}
+
+impl<'a> Presented<'a> {
+    fn of(name: &'a HeaderName, facts: &'a RequestFacts<'a>, policy: &Policy) -> Self {
+        let lines = Lines { facts, name: name.as_str() };
+        if *name == header::ACCEPT_ENCODING && !policy.codings.is_empty() {
+            return Self::Coding(Preference::parse(lines.iter()).best_of(&policy.codings));
+        }
+        let Some(length) = lines.iter().map(|line| line.len() + 2).reduce(|sum, length| sum + length) else {
+            return Self::Absent;
+        };
+        let quoted = || lines.iter().any(|line| line.contains(&b'"'));
+        if is_negotiation(name) && length <= NEGOTIATION_BYTES_MAX && !quoted() {
+            Self::Negotiation(lines)
+        } else {
+            Self::Exact(lines)
+        }
+    }
+
+    /// Without allocating: a look-up asks it of each stored response.
+    fn is(&self, stored: Option<&[u8]>) -> bool {
+        match (self, stored) {
+            (Self::Absent, None) => true,
+            (Self::Coding(coding), Some(stored)) => coding_token(*coding) == stored,
+            (Self::Exact(lines), Some(stored)) => lines.are(stored),
+            (Self::Negotiation(lines), Some(stored)) if stored.len() > NEGOTIATION_BYTES_MAX => {
+                lines.are(stored)
+            }
+            (Self::Negotiation(lines), Some(stored)) => {
+                let known = |member| members(stored).any(|other| members_agree(member, other));
+                let wanted =
+                    |other| lines.iter().flat_map(members).any(|member| members_agree(member, other));
+                lines.are(stored)
+                    || (lines.iter().flat_map(members).all(known) && members(stored).all(wanted))
+            }
+            _ => false,
+        }
+    }
+
+    fn into_stored(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Absent => None,
+            Self::Coding(coding) => Some(coding_token(coding).to_vec()),
+            Self::Exact(lines) => Some(lines.combined()),
+            Self::Negotiation(lines) => Some(normalised(&lines)),
+        }
+    }
+}
+
+impl<'a> Lines<'a> {
+    fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.facts.field_lines(self.name)
+    }
+
+    /// RFC 9110 §5.2.
+    fn combined(&self) -> Vec<u8> {
+        let lines: Vec<_> = self.iter().collect();
+        lines.join(&b", "[..])
+    }
+
+    /// Whether the combined lines are this value.
+    fn are(&self, value: &[u8]) -> bool {
+        let mut rest = Some(value);
+        for (index, line) in self.iter().enumerate() {
+            let after = rest.and_then(|rest| if index == 0 { Some(rest) } else { rest.strip_prefix(b", ") });
+            rest = after.and_then(|after| after.strip_prefix(line));
+        }
+        rest.is_some_and(<[u8]>::is_empty)
+    }
+}
+
+/// As `Content-Encoding` would say it; `identity` for none.
+fn coding_token(coding: Option<Coding>) -> &'static [u8] {
+    coding.map_or("identity", Coding::token).as_bytes()
+}
+
 fn is_negotiation(name: &HeaderName) -> bool {
     [header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE].contains(name)
 }
 
-fn normalised(value: &[u8]) -> Vec<u8> {
-    let member = |member: &[u8]| -> Vec<u8> {
-        let parts: Vec<Vec<u8>> =
-            member.split(|&byte| byte == b';').map(|part| part.trim_ascii().to_ascii_lowercase()).collect();
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+}
+
+fn parts(member: &[u8]) -> impl Iterator<Item = &[u8]> {
+    member.split(|&byte| byte == b';').map(<[u8]>::trim_ascii)
+}
+
+fn members_agree(one: &[u8], other: &[u8]) -> bool {
+    let (mut one, mut other) = (parts(one), parts(other));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one.eq_ignore_ascii_case(other) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn normalised(lines: &Lines<'_>) -> Vec<u8> {
+    let member = |member: &[u8]| {
+        let parts: Vec<_> = parts(member).map(<[u8]>::to_ascii_lowercase).collect();
         parts.join(&b';')
     };
-    let mut members: Vec<_> =
-        value.split(|&byte| byte == b',').map(member).filter(|m| !m.is_empty()).collect();
+    let mut members: Vec<_> = lines.iter().flat_map(members).map(member).collect();
     members.sort_unstable();
+    members.dedup();
     members.join(&b',')
 }
+
+/// Longer ones are compared as they are: comparing each member with each takes time that is the product of their lengths.
+/// What browsers send has some 150 bytes.
+const NEGOTIATION_BYTES_MAX: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -105,8 +221,9 @@ mod tests {
 
     fn matches(vary: &str, stored_for: Lines<'_>, presented: Lines<'_>) -> bool {
         let vary = Vary::of(&fields(&[("vary", vary)]));
-        let key = with_request("GET", stored_for, |facts| SecondaryKey::of(&vary, facts)).unwrap();
-        with_request("GET", presented, |facts| key.matches(facts))
+        let key = with_request("GET", stored_for, |facts| SecondaryKey::of(&vary, facts, &Policy::default()))
+            .unwrap();
+        with_request("GET", presented, |facts| key.matches(facts, &Policy::default()))
     }
 
     #[test]
@@ -143,6 +260,39 @@ mod tests {
     }
 
     #[test]
+    fn negotiation_is_compared_as_a_set_over_all_lines() {
+        // RFC 9110 §5.2, §12.5.
+        let stored = [("accept-encoding", "gzip, br"), ("accept-encoding", "zstd")];
+        for presented in ["ZSTD,br,gzip", "br, gzip, zstd, gzip"] {
+            assert!(matches("accept-encoding", &stored, &[("accept-encoding", presented)]), "{presented}");
+        }
+        for presented in ["br, gzip", "br, gzip, zstd, deflate", "br, gzip, zstd;q=1", ""] {
+            assert!(!matches("accept-encoding", &stored, &[("accept-encoding", presented)]), "{presented}");
+        }
+        let long = vec!["gzip"; NEGOTIATION_BYTES_MAX].join(",");
+        assert!(matches("accept-encoding", &[("accept-encoding", &long)], &[("accept-encoding", &long)]));
+        assert!(!matches("accept-encoding", &[("accept-encoding", &long)], &[("accept-encoding", "gzip")]));
+        assert!(!matches("accept-encoding", &[("accept-encoding", "gzip")], &[("accept-encoding", &long)]));
+    }
+
+    #[test]
+    fn coding_that_is_asked_for_selects_where_the_site_adds_codings() {
+        // RFC 9110 §12.5.3.
+        let policy = Policy { codings: vec![Coding::Brotli, Coding::Gzip], ..Policy::default() };
+        let vary = Vary::of(&fields(&[("vary", "accept-encoding")]));
+        let selects = |stored_for: &str, presented: Lines<'_>| {
+            let lines = [("accept-encoding", stored_for)];
+            let key = with_request("GET", &lines, |facts| SecondaryKey::of(&vary, facts, &policy)).unwrap();
+            with_request("GET", presented, |facts| key.matches(facts, &policy))
+        };
+        assert!(selects("gzip, deflate, br", &[("accept-encoding", "br;q=0.9, zstd")]));
+        assert!(selects("gzip;q=0.5, x", &[("accept-encoding", "gzip")]));
+        assert!(!selects("gzip, br", &[("accept-encoding", "gzip")]));
+        assert!(selects("identity", &[]));
+        assert!(selects("br;q=0, deflate", &[("accept-encoding", "identity;q=0")]));
+    }
+
+    #[test]
     fn star_matches_nothing() {
         // RFC 9111 §4.1: `*` always fails to match.
         for vary in ["*", "foo, *", "*, foo", "a b"] {
@@ -151,13 +301,18 @@ mod tests {
         assert_eq!(Vary::of(&fields(&[("vary", "foo"), ("vary", "*")])), Vary::Everything);
         let many: Vec<_> = (0..=VARY_FIELDS_MAX).map(|number| format!("f{number}")).collect();
         assert_eq!(Vary::of(&fields(&[("vary", &many.join(","))])), Vary::Everything);
-        assert!(with_request("GET", &[], |facts| SecondaryKey::of(&Vary::Everything, facts)).is_none());
+        assert!(
+            with_request("GET", &[], |facts| SecondaryKey::of(&Vary::Everything, facts, &Policy::default()))
+                .is_none()
+        );
     }
 
     #[test]
     fn values_do_not_show() {
         let vary = Vary::of(&fields(&[("vary", "Cookie")]));
-        let key = with_request("GET", &[("cookie", "sid=1")], |facts| SecondaryKey::of(&vary, facts));
+        let key = with_request("GET", &[("cookie", "sid=1")], |facts| {
+            SecondaryKey::of(&vary, facts, &Policy::default())
+        });
         assert_eq!(format!("{key:?}"), r#"Some(["cookie"])"#);
     }
 

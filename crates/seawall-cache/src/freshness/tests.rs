@@ -1,11 +1,17 @@
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
 use crate::date::{DELTA_SECONDS_MAX, date_value};
-use crate::sample::{fields, with_request};
+use crate::policy::{PathPattern, Policy};
+use crate::sample::{unchecked, with_request};
 
 const START: u64 = 1_000_000_000;
+
+static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
+static TERMS: LazyLock<Terms<'static>> = LazyLock::new(|| Terms { policy: &POLICY, rule: None });
 
 fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(START + secs)
@@ -18,7 +24,7 @@ fn date(secs: i64) -> String {
 
 fn stored_with(status: u16, lines: &[(&str, &str)]) -> StoredResponse {
     let status = StatusCode::from_u16(status).unwrap();
-    with_request("GET", &[], |facts| StoredResponse::new(facts, status, fields(lines), at(0), at(0))).unwrap()
+    with_request("GET", &[], |facts| unchecked(facts, status, lines, at(0))).unwrap()
 }
 
 fn stored(control: &str) -> StoredResponse {
@@ -26,7 +32,7 @@ fn stored(control: &str) -> StoredResponse {
 }
 
 fn lifetime(lines: &[(&str, &str)]) -> Lifetime {
-    stored_with(200, lines).freshness_lifetime(&Policy::default())
+    stored_with(200, lines).freshness_lifetime(&TERMS)
 }
 
 fn stated(secs: u64) -> Lifetime {
@@ -67,10 +73,9 @@ fn heuristic_lifetime_is_a_bounded_tenth() {
     assert_eq!(lifetime(&[("date", &modified), ("last-modified", &now)]), heuristic(0));
     // Only for a status code that permits it, or where the response is public.
     let modified = ("last-modified", modified.as_str());
-    let policy = Policy::default();
-    assert_eq!(stored_with(500, &[modified]).freshness_lifetime(&policy), Lifetime::Unknown);
+    assert_eq!(stored_with(500, &[modified]).freshness_lifetime(&TERMS), Lifetime::Unknown);
     let public = [modified, ("cache-control", "public")];
-    assert_eq!(stored_with(500, &public).freshness_lifetime(&policy), heuristic(100));
+    assert_eq!(stored_with(500, &public).freshness_lifetime(&TERMS), heuristic(100));
 }
 
 #[test]
@@ -95,7 +100,7 @@ fn date_in_the_future_gives_no_negative_age() {
 #[test]
 fn response_is_stale_when_its_age_reaches_its_lifetime() {
     // RFC 9111 §4.2.
-    let freshness = |secs| stored("max-age=60").freshness(&Policy::default(), at(secs));
+    let freshness = |secs| stored("max-age=60").freshness(&TERMS, at(secs));
     assert_eq!(freshness(59), Freshness::Fresh { left: Duration::from_secs(1) });
     assert_eq!(freshness(60), Freshness::Stale { by: Duration::ZERO });
     assert_eq!(freshness(61), Freshness::Stale { by: Duration::from_secs(1) });
@@ -104,9 +109,8 @@ fn response_is_stale_when_its_age_reaches_its_lifetime() {
 #[test]
 fn no_cache_and_invalidation_make_it_stale() {
     // RFC 9111 §5.2.2.4, §4.4.
-    let is_stale = |stored: &StoredResponse| {
-        matches!(stored.freshness(&Policy::default(), at(0)), Freshness::Stale { .. })
-    };
+    let is_stale =
+        |stored: &StoredResponse| matches!(stored.freshness(&TERMS, at(0)), Freshness::Stale { .. });
     assert!(is_stale(&stored("max-age=60, no-cache")));
     assert!(!is_stale(&stored("max-age=60, no-cache=\"a\"")));
     // What a 304 can bring.
@@ -115,7 +119,7 @@ fn no_cache_and_invalidation_make_it_stale() {
     let mut invalidated = stored("max-age=60, stale-if-error=60");
     invalidated.standing = Standing::Invalidated;
     assert!(is_stale(&invalidated));
-    assert_eq!(invalidated.stale_use(), StaleUse::Forbidden);
+    assert_eq!(invalidated.stale_use(&TERMS), StaleUse::Forbidden);
 }
 
 #[test]
@@ -126,14 +130,79 @@ fn stale_use_needs_permission() {
         if_error: Duration::from_secs(if_error),
         client,
     };
-    assert_eq!(stored("max-age=1").stale_use(), permitted(0, 0, ClientStale::Counts));
+    assert_eq!(stored("max-age=1").stale_use(&TERMS), permitted(0, 0, ClientStale::Counts));
     let both = "max-age=1, stale-while-revalidate=5, stale-if-error=9";
-    assert_eq!(stored(both).stale_use(), permitted(5, 9, ClientStale::Counts));
+    assert_eq!(stored(both).stale_use(&TERMS), permitted(5, 9, ClientStale::Counts));
     for directive in ["must-revalidate", "proxy-revalidate", "no-cache"] {
-        assert_eq!(stored(&format!("{both}, {directive}")).stale_use(), StaleUse::Forbidden, "{directive}");
+        assert_eq!(
+            stored(&format!("{both}, {directive}")).stale_use(&TERMS),
+            StaleUse::Forbidden,
+            "{directive}"
+        );
     }
     // RFC 9111 §5.2.2.10.
-    assert_eq!(stored("s-maxage=1").stale_use(), permitted(0, 0, ClientStale::DoesNotCount));
+    assert_eq!(stored("s-maxage=1").stale_use(&TERMS), permitted(0, 0, ClientStale::DoesNotCount));
+}
+
+fn rule(storing: Storing, stale: Option<u64>) -> Override {
+    let stale = stale.map(Duration::from_secs);
+    let status = Vec::new();
+    Override { path: PathPattern::Any, status, storing, stale_while_revalidate: stale, stale_if_error: stale }
+}
+
+#[test]
+fn operator_states_a_lifetime_where_the_response_does_not() {
+    let rule = rule(Storing::Unstated(Duration::from_secs(7)), None);
+    let terms = Terms { policy: &POLICY, rule: Some(&rule) };
+    let lifetime = |line| stored_with(200, &[line]).freshness_lifetime(&terms);
+    let (modified, soon) = (date(-1000), date(9));
+    assert_eq!(lifetime(("last-modified", &modified)), Lifetime::Operator(Duration::from_secs(7)));
+    assert_eq!(lifetime(("cache-control", "max-age=60")), stated(60));
+    assert_eq!(lifetime(("expires", &soon)), stated(9));
+}
+
+#[test]
+fn operator_can_force_a_lifetime_and_stale_use() {
+    let lifetime = Duration::from_secs(7);
+    let rules = [rule(Storing::Forced(lifetime), None), rule(Storing::Forced(lifetime), Some(5))];
+    let [plain, stale] = rules.each_ref().map(|rule| Terms { policy: &POLICY, rule: Some(rule) });
+    let stored = stored("max-age=60, no-store, private, no-cache, must-revalidate, stale-if-error=9");
+    assert_eq!(stored.freshness(&plain, at(6)), Freshness::Fresh { left: Duration::from_secs(1) });
+    assert_eq!(stored.freshness(&plain, at(8)), Freshness::Stale { by: Duration::from_secs(1) });
+    let permitted = |secs| {
+        let secs = Duration::from_secs(secs);
+        StaleUse::Permitted { while_revalidate: secs, if_error: secs, client: ClientStale::DoesNotCount }
+    };
+    assert_eq!(stored.stale_use(&plain), permitted(0));
+    assert_eq!(stored.stale_use(&stale), permitted(5));
+}
+
+#[test]
+fn operators_stale_times_replace_the_stated_ones_but_not_what_forbids_them() {
+    // RFC 9111 §4.2.4.
+    let rule = rule(Storing::AsStated, Some(5));
+    let terms = Terms { policy: &POLICY, rule: Some(&rule) };
+    let secs = Duration::from_secs(5);
+    let permitted =
+        StaleUse::Permitted { while_revalidate: secs, if_error: secs, client: ClientStale::Counts };
+    assert_eq!(stored("max-age=1, stale-while-revalidate=9").stale_use(&terms), permitted);
+    assert_eq!(stored("max-age=1, must-revalidate").stale_use(&terms), StaleUse::Forbidden);
+}
+
+#[test]
+fn soft_purge_makes_it_stale_from_now_on() {
+    let mut stored = stored("max-age=60, stale-while-revalidate=10");
+    stored.standing = Standing::SoftPurged;
+    assert_eq!(stored.freshness(&TERMS, at(1)), Freshness::Stale { by: Duration::ZERO });
+    assert_eq!(stored.freshness(&TERMS, at(61)), Freshness::Stale { by: Duration::from_secs(1) });
+    assert_eq!(
+        stored.stale_use(&TERMS),
+        StaleUse::Permitted {
+            while_revalidate: Duration::from_secs(10),
+            if_error: Duration::ZERO,
+            client: ClientStale::DoesNotCount,
+        }
+    );
 }
 
 fn any_stored() -> impl Strategy<Value = StoredResponse> {
@@ -155,9 +224,8 @@ proptest! {
     #[test]
     fn what_is_stale_stays_stale(stored in any_stored(), now: u64, later: u64) {
         let (now, later) = (UnixTime(now.min(later)), UnixTime(now.max(later)));
-        let policy = Policy::default();
         prop_assert!(stored.current_age(now) <= stored.current_age(later));
-        match (stored.freshness(&policy, now), stored.freshness(&policy, later)) {
+        match (stored.freshness(&TERMS, now), stored.freshness(&TERMS, later)) {
             (Freshness::Stale { by: before }, Freshness::Stale { by }) => prop_assert!(before <= by),
             (Freshness::Fresh { left: before }, Freshness::Fresh { left }) => prop_assert!(left <= before),
             (Freshness::Fresh { .. }, Freshness::Stale { .. }) => {}

@@ -2,7 +2,7 @@ use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sample::{fields, with_request};
+use crate::sample::{unchecked, with_request};
 
 const START: u64 = 1_000_000_000;
 
@@ -13,9 +13,7 @@ fn at(secs: u64) -> UnixTime {
 }
 
 fn stored(lines: Lines<'_>) -> StoredResponse {
-    with_request("GET", &[("foo", "1")], |facts| {
-        StoredResponse::new(facts, StatusCode::OK, fields(lines), at(0), at(0)).unwrap()
-    })
+    with_request("GET", &[("foo", "1")], |facts| unchecked(facts, StatusCode::OK, lines, at(0)).unwrap())
 }
 
 /// A plan in one line: what happens after so many seconds.
