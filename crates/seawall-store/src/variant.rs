@@ -1,0 +1,156 @@
+//! What is stored under one key: some variants, each a response and its content.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use seawall_cache::purge::Extent;
+use seawall_cache::{Standing, StoredResponse};
+
+use crate::content::Content;
+use crate::moment::Moment;
+
+/// Variants under one key; with one more, the oldest goes. Bounds what a client that invents values of a field that the
+/// origin varies by can fill.
+pub const VARIANTS_MAX: usize = 32;
+
+/// All that is stored under one key. A lookup hands it out; it does not change.
+#[derive(Clone, Debug, Default)]
+pub struct Resource {
+    /// In the order in which they were stored.
+    variants: Option<Arc<[Variant]>>,
+}
+
+/// One stored response and its content; cheap to clone.
+#[derive(Clone)]
+pub struct Variant(Arc<Inner>);
+
+struct Inner {
+    response: Arc<StoredResponse>,
+    content: Content,
+    stored_at: Moment,
+    bytes: u64,
+}
+
+// === impl Resource ===
+
+impl Resource {
+    pub(crate) fn new(variants: Vec<Variant>) -> Self {
+        Self { variants: (!variants.is_empty()).then(|| variants.into()) }
+    }
+
+    /// The variants, for [`seawall_cache::plan`].
+    pub fn variants(&self) -> &[Variant] {
+        self.variants.as_deref().unwrap_or_default()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.variants.is_none()
+    }
+
+    /// With another variant, in place of `old` and of those that the same requests select; and without the oldest, where
+    /// they would be too many, or hold more than `bytes_max` in all.
+    pub(crate) fn with(&self, old: Option<&Variant>, new: &Variant, bytes_max: u64) -> Self {
+        let selected_by = &new.response().selected_by;
+        let replaced = |variant: &&Variant| {
+            old.is_some_and(|old| old.is(variant)) || variant.response().selected_by == *selected_by
+        };
+        let mut room = bytes_max.saturating_sub(new.0.bytes);
+        let fits = |variant: &&Variant| {
+            room.checked_sub(variant.0.bytes).is_some_and(|rest| {
+                room = rest;
+                true
+            })
+        };
+        let kept = self.variants().iter().rev().filter(|variant| !replaced(variant));
+        let mut variants: Vec<_> =
+            std::iter::once(new).chain(kept.take(VARIANTS_MAX - 1).take_while(fits)).cloned().collect();
+        variants.reverse();
+        Self::new(variants)
+    }
+
+    /// What purges leave of it; `None` if that is all, as it is.
+    pub(crate) fn purged(&self, extent: impl Fn(&Variant) -> Option<Extent>) -> Option<Self> {
+        if self.variants().iter().all(|variant| extent(variant).is_none()) {
+            return None;
+        }
+        let left: Vec<_> =
+            self.variants().iter().filter_map(|variant| variant.purged(extent(variant))).collect();
+        let is_same = left.len() == self.variants().len()
+            && left.iter().zip(self.variants()).all(|(left, before)| left.is(before));
+        (!is_same).then(|| Self::new(left))
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.variants, &other.variants) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+
+    /// Memory held, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.variants().iter().map(|variant| variant.0.bytes).sum()
+    }
+}
+
+// === impl Variant ===
+
+impl Variant {
+    pub(crate) fn new(response: Arc<StoredResponse>, content: Content, stored_at: Moment) -> Self {
+        let bytes = (size_of::<Self>() + size_of::<Inner>() + 2 * size_of::<usize>()) as u64
+            + crate::weight::response_bytes(&response)
+            + content.memory_bytes();
+        Self(Arc::new(Inner { response, content, stored_at, bytes }))
+    }
+
+    /// The response.
+    pub fn response(&self) -> &Arc<StoredResponse> {
+        &self.0.response
+    }
+
+    /// Its content.
+    pub fn content(&self) -> &Content {
+        &self.0.content
+    }
+
+    /// The moment before the origin was asked for it, or last vouched for it.
+    pub fn stored_at(&self) -> Moment {
+        self.0.stored_at
+    }
+
+    /// With another header section.
+    pub(crate) fn with_response(&self, response: Arc<StoredResponse>, stored_at: Moment) -> Self {
+        Self::new(response, self.0.content.clone(), stored_at)
+    }
+
+    /// What a purge leaves of it.
+    fn purged(&self, extent: Option<Extent>) -> Option<Self> {
+        match extent {
+            Some(Extent::Hard) => None,
+            Some(Extent::Soft) if self.0.response.standing == Standing::Valid => {
+                let mut response = StoredResponse::clone(&self.0.response);
+                response.standing = Standing::SoftPurged;
+                Some(self.with_response(Arc::new(response), self.0.stored_at))
+            }
+            Some(Extent::Soft) | None => Some(self.clone()),
+        }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Borrow<StoredResponse> for Variant {
+    fn borrow(&self) -> &StoredResponse {
+        &self.0.response
+    }
+}
+
+impl fmt::Debug for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variant").field("response", &self.0.response).finish_non_exhaustive()
+    }
+}
