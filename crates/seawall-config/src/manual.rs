@@ -438,7 +438,7 @@ pub(crate) static RULE: Section = Section {
             "action",
             "word",
             "\"deny\"",
-            "`deny` refuses. `allow` passes, and looks at no later rule and no limit. `limit` refuses what goes beyond `rate`. `refuse-method` refuses with 405. `drop` closes the connection (HTTP/2: resets the stream) without an answer. `tarpit` refuses after `delay`.",
+            "`deny` refuses. `allow` passes, and looks at no later rule and no limit. `limit` refuses what goes beyond `rate`. `refuse-method` refuses with 405. `absorb` answers `GET` and `HEAD` from the cache as long as that has anything that would do, stale or not, and refuses every other method with 405. `drop` closes the connection (HTTP/2: resets the stream) without an answer. `tarpit` refuses after `delay`.",
         )
         .foreign(&["then"]),
         value("status", "whole number, 400 to 599", "403", "`deny`: the status of the answer.").foreign(&["code", "return"]),

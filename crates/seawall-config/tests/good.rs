@@ -54,7 +54,10 @@ fn everything_that_is_written_is_read() {
 fn rules_of_rule_files_come_last_and_disabled_ones_not_at_all() {
     let config = good("everything");
     let names: Vec<&str> = config.rules.iter().map(|rule| rule.name.as_str()).collect();
-    assert_eq!(names, ["every-fact", "limit", "limit-together", "post", "slow", "pass", "from-file"]);
+    assert_eq!(
+        names,
+        ["every-fact", "limit", "limit-together", "post", "bundle", "slow", "pass", "from-file"]
+    );
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn action() -> impl Strategy<Value = Action> {
     let status = (400..=599u16).prop_map(|status| StatusCode::from_u16(status).unwrap());
     prop_oneof![
         Just(Action::Allow),
+        Just(Action::Absorb),
         Just(Action::Drop),
         (status, option::of("[ -~é]{1,60}")).prop_map(|(status, text)| Action::Deny { status, text }),
         (rate(), partition()).prop_map(|(rate, by)| Action::Limit { rate, by }),

@@ -48,7 +48,7 @@ pub(crate) fn admit<'s>(
         now,
     );
     match decision.verdict {
-        Verdict::Pass => {}
+        Verdict::Pass | Verdict::Absorb { .. } => {}
         Verdict::Refuse(refusal) => return Admission::Refuse(refusal, decision.quota),
         Verdict::Drop { .. } => {
             worker.stats.drops.add(1);

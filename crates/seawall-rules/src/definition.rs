@@ -1,8 +1,9 @@
 //! Rules and limits as text: canonical JSON for the archive, the admin API and receipts' explanations, and one
 //! line of plain English for people.
 //!
-//! The JSON form has a version, `"v": 1`; a later version keeps reading the earlier ones, because the archive
-//! outlives the program. Unknown members are errors that name the member, so that nothing that somebody wrote is
+//! The JSON form has a version; a later program keeps reading the earlier ones, because the archive outlives the
+//! program. What is written has the earliest version that can say it, so that an earlier program reads what it can act
+//! on, and says of the rest that it is too old, not that it is wrong. Unknown members are errors that name the member, so that nothing that somebody wrote is
 //! silently left out. Canonical: equal definitions give equal text.
 
 mod describe;
@@ -16,8 +17,11 @@ use crate::rule::Rule;
 
 pub use describe::{describe, describe_limit};
 
-/// The version that is written.
+/// The version that is written where it will do.
 const VERSION: u32 = 1;
+
+/// The version that added the action `absorb`.
+const ABSORB_VERSION: u32 = 2;
 
 /// Why a text is not the JSON form of a rule or limit.
 #[derive(Debug, Error)]
@@ -82,7 +86,7 @@ fn text<T: serde::Serialize>(wire: &T) -> String {
 /// Read first: a form of another version may have members that are unknown here, and that is not what is wrong.
 fn version(json: &str) -> Result<(), DefinitionError> {
     match serde_json::from_str::<wire::VersionWire>(json)?.v {
-        VERSION => Ok(()),
+        VERSION | ABSORB_VERSION => Ok(()),
         other => Err(DefinitionError::Version(other)),
     }
 }

@@ -124,6 +124,10 @@ pub enum Action {
         /// The methods that are allowed.
         allow: Vec<String>,
     },
+    /// Pass by way of the cache: a `GET` or `HEAD` is answered with what is stored, stale or not, whatever it asks of
+    /// caches itself, and looks at no later rule; the limits count it. Another method is refused with 405 and
+    /// `Allow: GET, HEAD`.
+    Absorb,
     /// Close the connection (HTTP/2: reset the stream) without an answer.
     Drop,
     /// Answer as `deny` does, but slowly, while holding no more exchanges than configured.

@@ -97,6 +97,7 @@ fn any_action() -> impl Strategy<Value = Action> {
             .prop_map(|(status, text)| Action::Deny { status: StatusCode::from_u16(status).unwrap(), text }),
         (any_rate(), any_key()).prop_map(|(rate, by)| Action::Limit { rate, by }),
         vec("(?s).*", 0..4).prop_map(|allow| Action::RefuseMethod { allow }),
+        Just(Action::Absorb),
         Just(Action::Drop),
         any_duration().prop_map(|delay| Action::Tarpit { delay }),
     ]

@@ -1,7 +1,7 @@
 //! [`RuleSet`]: rules and limits compiled into something that decides about requests.
 //!
 //! A set is immutable and swapped whole. Rules are tried in order: the first enforced match of a terminal action
-//! decides; `allow` passes and skips later rules and all limits; a rule that observes is counted and passed over;
+//! decides; `allow` passes and skips later rules and all limits; `absorb` passes and skips later rules; a rule that observes is counted and passed over;
 //! a rule that limits is passed over while the request is within its rate; an expired one never matches. Then the
 //! limits, in order.
 //!

@@ -11,7 +11,7 @@ use crate::manual;
 use crate::reader::{Shape, Table, Value, nearest, suggest};
 use crate::unit;
 
-const ACTIONS: [&str; 6] = ["allow", "deny", "limit", "refuse-method", "drop", "tarpit"];
+const ACTIONS: [&str; 7] = ["allow", "deny", "limit", "refuse-method", "absorb", "drop", "tarpit"];
 
 /// Reads `action` and the keys that belong to it; the conditions show whether it can make sense.
 pub(super) fn read_action(
@@ -22,6 +22,7 @@ pub(super) fn read_action(
     let word = table.require("action", problems).and_then(|value| Some((value, value.text(problems)?)));
     match word {
         Some((_, "allow")) => Some(Action::Allow),
+        Some((_, "absorb")) => Some(Action::Absorb),
         Some((_, "drop")) => Some(Action::Drop),
         Some((_, "deny")) => Some(read_deny(table, problems)),
         Some((_, "limit")) => {
@@ -54,16 +55,13 @@ pub(super) fn read_action(
 }
 
 fn unknown_action(value: Value<'_>, word: &str) -> crate::Diagnostic {
-    if word == "absorb" {
-        let diagnostic =
-            value.error(Code::Unsupported, "`absorb` needs the cache, which this version does not have");
-        return diagnostic.help("`refuse-method` answers 405 with the methods that are allowed");
-    }
     let diagnostic = value.invalid(format!("there is no action \"{word}\""));
     let known = match word {
         "block" | "reject" | "403" | "forbid" | "refuse" => "deny",
         "pass" | "accept" | "exempt" => "allow",
         "close" | "444" | "silent-drop" | "abort" => "drop",
+        "cache" | "serve-stale" => "absorb",
+        "405" => "refuse-method",
         "throttle" | "rate-limit" | "ratelimit" => "limit",
         _ => return diagnostic.help(suggest(word, ACTIONS.into_iter())),
     };

@@ -55,6 +55,7 @@ fn word(action: &Action) -> &'static str {
         Action::Deny { .. } => "deny",
         Action::Limit { .. } => "limit",
         Action::RefuseMethod { .. } => "refuse-method",
+        Action::Absorb => "absorb",
         Action::Drop => "drop",
         Action::Tarpit { .. } => "tarpit",
     }
@@ -62,7 +63,7 @@ fn word(action: &Action) -> &'static str {
 
 fn action(action: &Action, line: &mut impl FnMut(&str, Value)) {
     match action {
-        Action::Allow | Action::Drop => {}
+        Action::Allow | Action::Absorb | Action::Drop => {}
         Action::Deny { status, text: own } => {
             if *status != StatusCode::FORBIDDEN {
                 line("status", Value::Integer(status.as_u16().into()));

@@ -49,6 +49,7 @@ impl Display for Does<'_> {
             Action::RefuseMethod { allow } => {
                 write!(f, "refuse the method, allowing {},", allow.join(" and "))
             }
+            Action::Absorb => f.write_str("answer from the cache, refusing methods other than GET and HEAD,"),
             Action::Drop => f.write_str("close without an answer"),
             Action::Tarpit { delay } => write!(f, "deny 403 after {}", span::print(*delay)),
         }

@@ -91,6 +91,13 @@ fn the_json_form_of_version_1_does_not_change() {
     insta::assert_snapshot!(limit_to_json(&per_client()), @r#"{"v":1,"name":"per-client","match":[],"by":["client"],"rate":{"requests":50,"per":"1s","burst":100},"mode":"enforce"}"#);
 }
 
+#[test]
+fn absorb_is_written_as_version_2_for_an_earlier_program_to_know_that_it_is_too_old() {
+    let rule = Rule { action: Action::Absorb, ..story() };
+    insta::assert_snapshot!(to_json(&rule), @r#"{"v":2,"name":"qqgamehall","match":[{"fact":"method","test":{"exact":"POST"}},{"fact":"path","test":{"exact":"/ca/cacert.pem"}},{"fact":"user-agent","test":{"prefix":"QQGameHall"}}],"action":"absorb","mode":"enforce","author":"operator"}"#);
+    assert_eq!(from_json(&to_json(&rule)).unwrap(), rule);
+}
+
 fn error(from: &str, to: &str) -> String {
     let json = to_json(&story());
     assert!(json.contains(from));
@@ -108,7 +115,7 @@ fn unknown_members_are_errors_that_name_them() {
 
 #[test]
 fn a_form_of_a_newer_version_is_said_to_be_one() {
-    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":2,"colour":"red","#), @"version 2 is not known here: it was written by a newer seawall");
+    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":3,"colour":"red","#), @"version 3 is not known here: it was written by a newer seawall");
 }
 
 #[test]
@@ -137,6 +144,8 @@ fn a_rule_reads_as_a_sentence() {
     insta::assert_snapshot!(says(Fact::Client, networks, false, tarpit, Mode::Enforce), @"deny 403 after 20s when client is in 192.0.2.0/24 or 2001:db8::/32");
     let gone = Action::Deny { status: StatusCode::GONE, text: Some("Moved away".into()) };
     insta::assert_snapshot!(says(Fact::UserAgent, Test::Contains("Bot".into()), true, gone, Mode::Enforce), @r#"deny 410 saying "Moved away" when user agent does not contain "Bot""#);
+    let method = || Test::Exact("POST".into());
+    insta::assert_snapshot!(says(Fact::Method, method(), false, Action::Absorb, Mode::Enforce), @"answer from the cache, refusing methods other than GET and HEAD, when method is POST");
     let empty = Rule { conditions: vec![], ..story() };
     insta::assert_snapshot!(describe(&empty), @"deny 403 when anything is asked for");
 }

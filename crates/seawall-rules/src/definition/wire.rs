@@ -1,11 +1,12 @@
-//! The JSON form of version 1. These types mirror the definitions and change only with the version.
+//! The JSON forms of versions 1 and 2. These types mirror the definitions and change only with the version; the two differ
+//! in what they can say, not in how they say it.
 
 use http::{HeaderName, StatusCode};
 use ipnet::IpNet;
 use seawall_http::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use super::{DefinitionError, VERSION, span};
+use super::{ABSORB_VERSION, DefinitionError, VERSION, span};
 use crate::limit::{KeyPart, Limit, PartitionKey, Rate};
 use crate::rule::{Action, Author, Condition, Fact, Mode, Rule, Test};
 
@@ -97,6 +98,8 @@ enum ActionWire {
     RefuseMethod {
         allow: Vec<String>,
     },
+    /// Since version 2.
+    Absorb,
     Drop,
     Tarpit {
         delay: String,
@@ -143,7 +146,10 @@ enum AuthorWire {
 impl From<&Rule> for RuleWire {
     fn from(rule: &Rule) -> Self {
         Self {
-            v: VERSION,
+            v: match rule.action {
+                Action::Absorb => ABSORB_VERSION,
+                _ => VERSION,
+            },
             name: rule.name.clone(),
             conditions: rule.conditions.iter().map(ConditionWire::from).collect(),
             action: ActionWire::from(&rule.action),
@@ -207,6 +213,7 @@ impl From<&Action> for ActionWire {
             Action::Deny { status, text } => Self::Deny { status: status.as_u16(), text: text.clone() },
             Action::Limit { rate, by } => Self::Limit { rate: rate.into(), by: parts_out(by) },
             Action::RefuseMethod { allow } => Self::RefuseMethod { allow: allow.clone() },
+            Action::Absorb => Self::Absorb,
             Action::Drop => Self::Drop,
             Action::Tarpit { delay } => Self::Tarpit { delay: span::print(*delay) },
         }
@@ -290,6 +297,7 @@ impl TryFrom<ActionWire> for Action {
             },
             ActionWire::Limit { rate, by } => Self::Limit { rate: rate.try_into()?, by: parts_in(by)? },
             ActionWire::RefuseMethod { allow } => Self::RefuseMethod { allow },
+            ActionWire::Absorb => Self::Absorb,
             ActionWire::Drop => Self::Drop,
             ActionWire::Tarpit { delay } => Self::Tarpit { delay: duration("delay", delay)? },
         })

@@ -340,7 +340,7 @@ fn is_token(text: &str) -> bool {
 fn check_action(action: &Action, problems: &mut Vec<RuleProblem>) {
     let mut add = |place, reason| problems.push(RuleProblem { place, reason });
     match action {
-        Action::Allow | Action::Drop => {}
+        Action::Allow | Action::Absorb | Action::Drop => {}
         Action::Deny { status, text } => {
             if !status.is_client_error() && !status.is_server_error() {
                 add(Place::Status, Reason::StatusClass(*status));

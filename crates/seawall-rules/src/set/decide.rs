@@ -1,5 +1,7 @@
 //! Decides what to do with one request: rules in order, then limits.
 
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use seawall_http::{Now, RequestFacts};
 
@@ -57,7 +59,15 @@ pub(super) fn decide<'s>(
     let mut values = Values { facts, slots: &set.slots, store };
     set.index.find(&mut values, patterns, index);
     let mut course = Course { set, values, patterns, table, tally, now, quota: None };
-    let verdict = course.rules(&index.candidates).unwrap_or_else(|| course.limits(applied));
+    let verdict = match course.rules(&index.candidates) {
+        None => course.limits(applied),
+        // What the cache does not have still costs the origin, so what is absorbed is limited as all the others are.
+        Some(absorb @ Verdict::Absorb { .. }) => match course.limits(applied) {
+            Verdict::Pass => absorb,
+            refused => refused,
+        },
+        Some(verdict) => verdict,
+    };
     Decision { verdict, quota: course.quota }
 }
 
@@ -100,6 +110,11 @@ impl<'s> Course<'s, '_> {
             Action::RefuseMethod { allow } => {
                 Verdict::Refuse(refusal(StatusCode::METHOD_NOT_ALLOWED, None, allow))
             }
+            // RFC 9110 §9.2.3: of what the cache may answer, these methods alone are stored.
+            Action::Absorb if matches!(self.values.facts.method, "GET" | "HEAD") => {
+                Verdict::Absorb { rule: &rule.definition.name, revision: rule.revision }
+            }
+            Action::Absorb => Verdict::Refuse(refusal(StatusCode::METHOD_NOT_ALLOWED, None, absorbed())),
             Action::Drop => Verdict::Drop { rule: &rule.definition.name, revision: rule.revision },
             Action::Tarpit { delay } => {
                 Verdict::Tarpit { refusal: refusal(StatusCode::FORBIDDEN, None, &[]), delay: *delay }
@@ -199,6 +214,12 @@ impl<'s> Course<'s, '_> {
     fn hold(&mut self, conditions: &[super::condition::Compiled]) -> bool {
         conditions.iter().all(|one| one.holds(&mut self.values, &self.set.patterns, self.patterns))
     }
+}
+
+/// The methods that [`Action::Absorb`] answers.
+fn absorbed() -> &'static [String] {
+    static METHODS: LazyLock<[String; 2]> = LazyLock::new(|| ["GET".to_owned(), "HEAD".to_owned()]);
+    &*METHODS
 }
 
 /// The refusal of what is beyond a rate: what was counted, against the burst.

@@ -20,6 +20,14 @@ pub struct Decision<'s> {
 pub enum Verdict<'s> {
     /// Let it pass.
     Pass,
+    /// Let it pass, and answer it from the cache as long as that has anything that would do. The method is `GET` or
+    /// `HEAD`.
+    Absorb {
+        /// The name of the rule that says so.
+        rule: &'s str,
+        /// The revision of its definition.
+        revision: u32,
+    },
     /// Refuse it.
     Refuse(Refusal<'s>),
     /// Close the connection (HTTP/2: reset the stream) without an answer.

@@ -171,6 +171,7 @@ impl Gate {
     fn says(&mut self, request: &Request) -> String {
         match self.decide(request).verdict {
             Verdict::Pass => "pass".into(),
+            Verdict::Absorb { rule, .. } => format!("absorb {rule}"),
             Verdict::Refuse(refusal) => format!("{} {}", refusal.status.as_u16(), name(&refusal)),
             Verdict::Drop { rule, .. } => format!("drop {rule}"),
             Verdict::Tarpit { refusal, delay } => {

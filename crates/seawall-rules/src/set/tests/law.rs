@@ -46,6 +46,13 @@ impl Naive {
                 Action::Deny { status, .. } => format!("{} {}", status.as_u16(), rule.name),
                 Action::RefuseMethod { .. } => format!("405 {}", rule.name),
                 Action::Limit { .. } => format!("429 {}", rule.name),
+                Action::Absorb if matches!(request.method, "GET" | "HEAD") => {
+                    match self.limits(limits, request, now) {
+                        passed if passed == "pass" => format!("absorb {}", rule.name),
+                        refused => refused,
+                    }
+                }
+                Action::Absorb => format!("405 {}", rule.name),
                 Action::Drop => format!("drop {}", rule.name),
                 Action::Tarpit { delay } => format!("403 {} after {delay:?}", rule.name),
             };
@@ -245,6 +252,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         Just(Action::Allow),
         Just(deny()),
         Just(Action::RefuseMethod { allow: vec!["GET".into()] }),
+        Just(Action::Absorb),
         Just(Action::Drop),
         Just(Action::Tarpit { delay: Duration::from_secs(1) }),
         (any_rate(), any_key()).prop_map(|(rate, by)| Action::Limit { rate, by }),

@@ -164,6 +164,38 @@ fn an_allowed_request_skips_later_rules_and_all_limits() {
 }
 
 #[test]
+fn an_absorbed_request_skips_later_rules_and_is_limited() {
+    let rules =
+        vec![rule("bundle", vec![path("/a")], Action::Absorb), rule("deny", vec![path("/a")], deny())];
+    let mut gate = Gate::new(rules, vec![limit("two", rate(1, 60, 2), vec![])]);
+    assert_eq!(gate.says(&get("/a")), "absorb bundle");
+    assert_eq!(gate.says(&Request { method: "HEAD", ..get("/a") }), "absorb bundle");
+    assert_eq!(gate.says(&get("/a")), "429 two");
+    assert_eq!(gate.tally.rule(0), Counts { matched: 3, enforced: 3, ..Counts::default() });
+}
+
+#[test]
+fn a_method_that_no_cache_answers_is_not_absorbed() {
+    let mut gate = Gate::new(vec![rule("bundle", vec![path("/a")], Action::Absorb)], vec![]);
+    // Methods are case-sensitive (RFC 9110 §9.1).
+    for method in ["POST", "OPTIONS", "get", "QUERY"] {
+        let decision = gate.decide(&Request { method, ..get("/a") });
+        let Verdict::Refuse(refusal) = decision.verdict else { panic!("{method}: {decision:?}") };
+        assert_eq!(refusal.cause, Cause::Rule { name: "bundle", revision: 100 });
+        assert_eq!(refusal.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refusal.allow, &["GET".to_owned(), "HEAD".to_owned()]);
+    }
+}
+
+#[test]
+fn what_would_be_absorbed_is_counted_when_observing() {
+    let mut gate = Gate::new(vec![observing(rule("bundle", vec![path("/a")], Action::Absorb))], vec![]);
+    assert_eq!(gate.says(&get("/a")), "pass");
+    assert_eq!(gate.says(&Request { method: "POST", ..get("/a") }), "pass");
+    assert_eq!(gate.tally.rule(0), Counts { matched: 2, observed: 2, ..Counts::default() });
+}
+
+#[test]
 fn an_expired_rule_never_matches() {
     let mut gate = Gate::new(vec![rule("r", vec![], deny())], vec![]);
     let at = gate.now.wall;
