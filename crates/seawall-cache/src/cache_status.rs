@@ -169,6 +169,7 @@ mod tests {
             (ForwardReason::VaryMiss, "vary-miss"),
             (ForwardReason::Request, "request"),
             (ForwardReason::Stale, "stale"),
+            (ForwardReason::Partial, "partial"),
         ];
         for (reason, token) in reasons {
             let outcome = forwarded(reason, None, Stored::NotStored, Fetch::Own);

@@ -1,6 +1,6 @@
 //! Decides what to do with one request, given what is stored under its key (RFC 9111 §4).
 //!
-//! Pure: no clock, no storage. Leaves out which parts of a stored response satisfy a `Range`, and collapsing.
+//! Pure: no clock, no storage. Leaves out collapsing.
 
 use std::borrow::Borrow;
 use std::time::Duration;
@@ -77,6 +77,8 @@ pub enum ForwardReason {
     Request,
     /// The stored response is stale.
     Stale,
+    /// The stored response lacks bytes that were asked for.
+    Partial,
 }
 
 impl<S> Clone for CachePlan<'_, S> {
@@ -105,6 +107,7 @@ impl ForwardReason {
             Self::VaryMiss => "vary-miss",
             Self::Request => "request",
             Self::Stale => "stale",
+            Self::Partial => "partial",
         }
     }
 }
@@ -145,9 +148,18 @@ fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
     if terms.storing() == Storing::Never {
         return CachePlan::Forward(ForwardReason::Bypass);
     }
+    // §3.3: what is incomplete answers only for what it holds.
+    if let Some(partial) = &response.partial
+        && (facts.method != "GET" || !response.holds_wanted(partial, facts))
+    {
+        return CachePlan::Forward(ForwardReason::Partial);
+    }
     let Some(answer) = answer(facts, response) else {
         return CachePlan::Forward(ForwardReason::Request);
     };
+    if response.partial.is_some() && answer == Answer::Full {
+        return CachePlan::Forward(ForwardReason::Partial);
+    }
     let age = response.current_age(now);
     let freshness = response.freshness(&terms, now);
     let served = Served { stored: selected, answer, age, freshness };

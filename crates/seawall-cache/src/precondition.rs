@@ -12,7 +12,7 @@ use crate::stored::StoredResponse;
 pub enum Answer {
     /// The response as stored; of HEAD, its fields.
     Full,
-    /// The parts that `Range` asks for, if the shell finds them satisfiable: `If-Range`, if any, holds.
+    /// What [`StoredResponse::answer_range`] makes of it: `If-Range`, if any, holds.
     Range,
     /// 304, with [`not_modified_fields`].
     NotModified,
@@ -63,7 +63,7 @@ fn if_range_holds(facts: &RequestFacts<'_>, stored: &StoredResponse) -> bool {
 }
 
 /// `Last-Modified` where it is strong: the response was made at least a second later (RFC 9110 §8.8.2.2).
-fn strong_date(stored: &StoredResponse) -> Option<UnixTime> {
+pub(crate) fn strong_date(stored: &StoredResponse) -> Option<UnixTime> {
     let (modified, date) = (stored.control.last_modified?, stored.control.date?);
     (modified.as_secs() < date.as_secs()).then_some(modified)
 }

@@ -1,12 +1,14 @@
 //! Whether a response may be stored (RFC 9111 §3).
 //!
-//! Leaves out partial content: a 206 is not stored, nor are responses to methods other than GET.
+//! Responses to methods other than GET are not stored: what a POST with `Content-Location` brings (RFC 9110 §9.3.3) is left to the
+//! next GET.
 
 use http::{StatusCode, header};
 use seawall_http::RequestFacts;
 
 use crate::date::Expiry;
 use crate::directive::{RequestDirectives, ResponseDirectives, Reuse};
+use crate::partial::Partial;
 use crate::policy::{Storing, Terms};
 use crate::stored::{Control, Received};
 use crate::vary::Vary;
@@ -24,7 +26,8 @@ pub enum NotStorable {
     Private,
     /// The request has credentials, and the response does not permit what that takes (§3.5).
     Authorization,
-    /// Not final, 206, 304, or not understood where it must be (§5.2.2.3).
+    /// Not final, 304, a 206 that was not asked for or does not say which single range of how many bytes it is, or not
+    /// understood where it must be (§5.2.2.3).
     Status,
     /// It varies by everything, so that it could answer no other request (§4.1).
     Vary,
@@ -52,7 +55,7 @@ pub(crate) fn storable(
     if facts.method != "GET" {
         return Err(NotStorable::Method);
     }
-    if !status_is_storable(status, control, terms) {
+    if !status_is_storable(status, control, terms) || !is_known_part(facts, received) {
         return Err(NotStorable::Status);
     }
     if RequestDirectives::of(facts).no_store {
@@ -94,16 +97,21 @@ fn forbidden(directives: &ResponseDirectives) -> Result<(), NotStorable> {
     Ok(())
 }
 
-fn status_is_storable(status: StatusCode, control: &Control, terms: &Terms<'_>) -> bool {
-    let special = [StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
-    let final_response = !status.is_informational();
-    let understood = !control.directives.must_understand || is_understood(status) || terms.are_forced();
-    final_response && !special && understood
+/// §3.3: of a 206, the bytes that it has must be known.
+fn is_known_part(facts: &RequestFacts<'_>, received: &Received<'_>) -> bool {
+    received.status != StatusCode::PARTIAL_CONTENT
+        || (facts.field("range").is_some() && Partial::of(received.fields).is_some())
 }
 
-/// Whether its specification was read for what it asks of caches: those of RFC 9110 §15, but for 206.
+fn status_is_storable(status: StatusCode, control: &Control, terms: &Terms<'_>) -> bool {
+    let final_response = !status.is_informational() && status != StatusCode::NOT_MODIFIED;
+    let understood = !control.directives.must_understand || is_understood(status) || terms.are_forced();
+    final_response && understood
+}
+
+/// Whether its specification was read for what it asks of caches: those of RFC 9110 §15.
 fn is_understood(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 200..=205 | 300..=303 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
+    matches!(status.as_u16(), 200..=206 | 300..=303 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
 }
 
 /// RFC 9110 §15.1.

@@ -3,11 +3,12 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use seawall_http::{RequestFacts, UnixTime, hop_fields};
 
 use crate::date::{self, Expiry};
 use crate::directive::ResponseDirectives;
+use crate::partial::Partial;
 use crate::policy::{Policy, Terms};
 use crate::purge::SurrogateKeys;
 use crate::storable::{NotStorable, storable};
@@ -36,6 +37,8 @@ pub struct StoredResponse {
     pub fields: HeaderMap,
     /// What they say about caching.
     pub control: Control,
+    /// What is held of it, if that is not all (§3.3). Its status and length are those of the whole.
+    pub partial: Option<Partial>,
     /// By what an operator may purge it.
     pub surrogate_keys: SurrogateKeys,
     /// Which requests it answers.
@@ -90,7 +93,7 @@ impl StoredResponse {
         policy: &Policy,
     ) -> Result<Self, NotStorable> {
         let control = Control::of(received.fields);
-        let terms = policy.terms(facts.path, received.status);
+        let terms = policy.terms(facts.path, status_of_whole(received.status));
         storable(facts, received, &control, &terms)?;
         Self::unchecked(facts, received, control, &terms).ok_or(NotStorable::Vary)
     }
@@ -102,16 +105,22 @@ impl StoredResponse {
         control: Control,
         terms: &Terms<'_>,
     ) -> Option<Self> {
-        let Received { status, request_time, response_time, .. } = *received;
+        let Received { request_time, response_time, .. } = *received;
         let mut fields = received.fields.clone();
+        let partial = Partial::of(&fields).filter(|_| received.status == StatusCode::PARTIAL_CONTENT);
+        if let Some(partial) = &partial {
+            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(partial.complete_bytes()));
+        }
+        fields.remove(header::CONTENT_RANGE);
         let selected_by = SecondaryKey::of(&Vary::of(&fields), facts, terms.policy)?;
         let surrogate_keys = SurrogateKeys::of(&fields, &terms.policy.surrogate_field);
         remove_unstorable(&mut fields, &control, terms);
         ensure_date(&mut fields, &control, response_time);
         Some(Self {
-            status,
+            status: status_of_whole(received.status),
             fields,
             control,
+            partial: partial.filter(|partial| !partial.is_complete()),
             surrogate_keys,
             selected_by,
             request_time,
@@ -139,6 +148,11 @@ impl StoredResponse {
     }
 }
 
+/// What is partial is kept as the 200 that it is a part of.
+fn status_of_whole(status: StatusCode) -> StatusCode {
+    if status == StatusCode::PARTIAL_CONTENT { StatusCode::OK } else { status }
+}
+
 /// Removes what must not be stored of a response whose fields say `control`.
 pub(crate) fn remove_unstorable(fields: &mut HeaderMap, control: &Control, terms: &Terms<'_>) {
     hop_fields::strip_response(fields);
@@ -150,6 +164,11 @@ pub(crate) fn remove_unstorable(fields: &mut HeaderMap, control: &Control, terms
         fields.remove(name);
     }
     fields.remove("proxy-authentication-info");
+    remove_named(fields, control);
+}
+
+/// Removes the fields that `private` or `no-cache` name.
+pub(crate) fn remove_named(fields: &mut HeaderMap, control: &Control) {
     let directives = &control.directives;
     for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
         fields.remove(name);

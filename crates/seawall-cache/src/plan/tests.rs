@@ -152,6 +152,31 @@ fn site_can_ignore_what_clients_ask() {
     );
 }
 
+#[test]
+fn incomplete_response_answers_only_for_what_it_holds() {
+    // RFC 9111 §3.3.
+    let whole: Lines<'_> = &[("cache-control", "max-age=60"), ("etag", "\"a\""), ("content-length", "10")];
+    let held = [stored(whole).truncated(4).unwrap()];
+    let check = |method, lines: Lines<'_>, secs| {
+        with_request(method, lines, |facts| match plan(facts, &held, &Policy::default(), at(secs)) {
+            CachePlan::Serve(served) => format!("{:?}", served.answer),
+            CachePlan::Forward(reason) => reason.token().to_owned(),
+            CachePlan::Validate { reason, .. } => format!("validate {}", reason.token()),
+            other => format!("{other:?}"),
+        })
+    };
+    let first = ("range", "bytes=0-3");
+    assert_eq!(check("GET", &[first], 1), "Range");
+    assert_eq!(check("GET", &[first], 61), "validate stale");
+    assert_eq!(check("GET", &[("range", "bytes=3-4")], 1), "partial");
+    assert_eq!(check("GET", &[], 1), "partial");
+    assert_eq!(check("HEAD", &[], 1), "partial");
+    assert_eq!(check("GET", &[first, ("if-range", "\"a\"")], 1), "Range");
+    assert_eq!(check("GET", &[first, ("if-range", "\"b\"")], 1), "partial");
+    assert_eq!(check("GET", &[first, ("if-none-match", "\"a\"")], 1), "NotModified");
+    assert_eq!(check("GET", &[("if-none-match", "\"a\"")], 1), "partial");
+}
+
 fn is_fresh(freshness: Freshness) -> bool {
     matches!(freshness, Freshness::Fresh { .. })
 }
