@@ -6,6 +6,7 @@
 //! rules: two spellings that an origin may tell apart have two keys (cache deception).
 
 use seawall_http::Scheme;
+use smallvec::SmallVec;
 
 /// The target URI as it would be forwarded.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +71,15 @@ impl CacheKey {
         if !is_authority || !is_path || target.path.contains(['?', '#']) {
             return None;
         }
-        let mut uri = format!("{}://", target.scheme.as_str());
+        let authority = without_default_port(target);
+        let query_bytes = target.query.map_or(0, |query| query.len() + 1);
+        let mut uri =
+            String::with_capacity(HTTPS_BYTES + authority.len() + target.path.len().max(1) + query_bytes);
+        uri.push_str(target.scheme.as_str());
+        uri.push_str("://");
+        uri.push_str(authority);
         // RFC 3986 §6.2.2.1, §6.2.3: case and the scheme's own port mean nothing.
-        uri.push_str(&without_default_port(target).to_ascii_lowercase());
+        uri.make_ascii_lowercase();
         let target_start = uri.len();
         uri.push_str(if target.path.is_empty() { "/" } else { target.path });
         if let Some(query) = target.query {
@@ -128,16 +135,14 @@ impl QueryPolicy {
             uri.push_str(query);
             return;
         }
-        let mut kept: Vec<&str> = query
-            .split('&')
-            .filter(|parameter| !parameter.is_empty() && self.keeps(name(parameter)))
-            .collect();
-        if self.order == Order::Sorted {
-            kept.sort_by_key(|parameter| name(parameter));
-        }
-        for (index, parameter) in kept.iter().enumerate() {
-            uri.push(if index == 0 { '?' } else { '&' });
-            uri.push_str(parameter);
+        let kept = query.split('&').filter(|parameter| !parameter.is_empty() && self.keeps(name(parameter)));
+        match self.order {
+            Order::AsSent => kept.enumerate().for_each(|(index, parameter)| push(uri, index, parameter)),
+            Order::Sorted => {
+                let mut kept: SmallVec<[&str; 16]> = kept.collect();
+                kept.sort_by_key(|parameter| name(parameter));
+                kept.iter().enumerate().for_each(|(index, parameter)| push(uri, index, parameter));
+            }
         }
     }
 
@@ -150,9 +155,16 @@ impl QueryPolicy {
     }
 }
 
+fn push(uri: &mut String, index: usize, parameter: &str) {
+    uri.push(if index == 0 { '?' } else { '&' });
+    uri.push_str(parameter);
+}
+
 fn name(parameter: &str) -> &str {
     parameter.split_once('=').map_or(parameter, |(name, _)| name)
 }
+
+const HTTPS_BYTES: usize = "https://".len();
 
 #[cfg(test)]
 mod tests {
