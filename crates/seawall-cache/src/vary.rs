@@ -20,8 +20,26 @@ pub enum Vary {
 }
 
 /// The values that a stored response was selected by. Its `Debug` shows names alone: a value may be a secret.
-#[derive(Clone, Default, Eq, Hash, PartialEq)]
-pub struct SecondaryKey(Vec<(HeaderName, Option<Vec<u8>>)>);
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct SecondaryKey(Vec<Selecting>);
+
+/// One field that selects. Two are the same if the same requests select by them.
+#[derive(Clone)]
+struct Selecting {
+    name: HeaderName,
+    /// As it is compared; `None` if the field was absent.
+    value: Option<Vec<u8>>,
+    /// As it was sent, if that is not the same: most who ask again send it so again.
+    sent: Option<Vec<u8>>,
+}
+
+impl Eq for Selecting {}
+
+impl PartialEq for Selecting {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.value) == (&other.name, &other.value)
+    }
+}
 
 // === impl Vary ===
 
@@ -51,98 +69,91 @@ impl SecondaryKey {
     /// The key of a response to this request; `None` if it varies by everything.
     pub fn of(vary: &Vary, facts: &RequestFacts<'_>, policy: &Policy) -> Option<Self> {
         let Vary::Fields(names) = vary else { return None };
-        let value = |name: &HeaderName| Presented::of(name, facts, policy).into_stored();
-        Some(Self(names.iter().map(|name| (name.clone(), value(name))).collect()))
+        Some(Self(names.iter().map(|name| Selecting::of(name, facts, policy)).collect()))
     }
 
     /// A key again, from [`SecondaryKey::fields`].
     pub fn restore(fields: impl IntoIterator<Item = (HeaderName, Option<Vec<u8>>)>) -> Self {
-        Self(fields.into_iter().collect())
+        let selecting = |(name, value)| Selecting { name, value, sent: None };
+        Self(fields.into_iter().map(selecting).collect())
     }
 
     /// The fields of the request, each with its value as it is compared; `None` for a field that was absent. The values may
     /// be secrets.
     pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
-        self.0.iter().map(|(name, value)| (name, value.as_deref()))
+        self.0.iter().map(|selecting| (&selecting.name, selecting.value.as_deref()))
     }
 
     /// Whether a request selects what was stored under this key. A field that is absent matches only an absent one.
     pub fn matches(&self, facts: &RequestFacts<'_>, policy: &Policy) -> bool {
-        self.0.iter().all(|(name, stored)| Presented::of(name, facts, policy).is(stored.as_deref()))
+        self.0.iter().all(|selecting| selecting.matches(facts, policy))
     }
 }
 
 impl fmt::Debug for SecondaryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.0.iter().map(|selecting| &selecting.name)).finish()
     }
 }
 
-// === selecting values ===
+// === impl Selecting ===
 
-/// What a request has in one field, as it is compared: lines combined; where the field's definition says that case, white space
-/// and order of members mean nothing, without them (RFC 9111 §4.1). Other fields keep theirs, lest two requests be mixed
-/// up that an origin tells apart.
-enum Presented<'a> {
-    Absent,
-    /// The coding that the origin is asked for, instead of all that the client takes.
-    Coding(Option<Coding>),
-    /// A list of ranges with weights, in no particular order (RFC 9110 §12.5.1 to §12.5.4).
-    Negotiation(Lines<'a>),
-    Exact(Lines<'a>),
+impl Selecting {
+    /// Lines combined; where the field's definition says that case, white space and order of members mean nothing, without
+    /// them (RFC 9111 §4.1). Other fields keep theirs, lest two requests be mixed up that an origin tells apart. Of
+    /// `Accept-Encoding` the coding alone, where the origin is asked for that one.
+    fn of(name: &HeaderName, facts: &RequestFacts<'_>, policy: &Policy) -> Self {
+        let lines = Lines { facts, name: name.as_str() };
+        if let Some(token) = coding_token(name, &lines, policy) {
+            return Self { name: name.clone(), value: Some(token.to_vec()), sent: None };
+        }
+        let Some(sent) = lines.combined() else {
+            return Self { name: name.clone(), value: None, sent: None };
+        };
+        if !is_negotiation(name) || !is_plain_list(&sent) {
+            return Self { name: name.clone(), value: Some(sent), sent: None };
+        }
+        let value = normalised(&sent);
+        let sent = (sent != value).then_some(sent);
+        Self { name: name.clone(), value: Some(value), sent }
+    }
+
+    /// Without allocating, unless several lines must be combined: a look-up asks it of each stored response.
+    fn matches(&self, facts: &RequestFacts<'_>, policy: &Policy) -> bool {
+        let lines = Lines { facts, name: self.name.as_str() };
+        if let Some(token) = coding_token(&self.name, &lines, policy) {
+            return self.value.as_deref() == Some(token);
+        }
+        let Some(first) = lines.iter().next() else { return self.value.is_none() };
+        let Some(value) = &self.value else { return false };
+        if lines.are(self.sent.as_ref().unwrap_or(value)) || lines.are(value) {
+            return true;
+        }
+        if !is_negotiation(&self.name) || !is_plain_list(value) {
+            return false;
+        }
+        match lines.iter().nth(1) {
+            None => is_plain_list(first) && are_same_lists(first, value),
+            Some(_) => {
+                lines.combined().is_some_and(|sent| is_plain_list(&sent) && are_same_lists(&sent, value))
+            }
+        }
+    }
 }
 
-/// The lines of a field; there is at least one.
+/// As `Content-Encoding` would say it, `identity` for none; `None` if the field is compared as others are.
+fn coding_token(name: &HeaderName, lines: &Lines<'_>, policy: &Policy) -> Option<&'static [u8]> {
+    if *name != header::ACCEPT_ENCODING || policy.codings.is_empty() {
+        return None;
+    }
+    let coding = Preference::parse(lines.iter()).best_of(&policy.codings);
+    Some(coding.map_or("identity", Coding::token).as_bytes())
+}
+
+/// The lines of one field.
 struct Lines<'a> {
     facts: &'a RequestFacts<'a>,
     name: &'a str,
-}
-
-impl<'a> Presented<'a> {
-    fn of(name: &'a HeaderName, facts: &'a RequestFacts<'a>, policy: &Policy) -> Self {
-        let lines = Lines { facts, name: name.as_str() };
-        if *name == header::ACCEPT_ENCODING && !policy.codings.is_empty() {
-            return Self::Coding(Preference::parse(lines.iter()).best_of(&policy.codings));
-        }
-        let Some(length) = lines.iter().map(|line| line.len() + 2).reduce(|sum, length| sum + length) else {
-            return Self::Absent;
-        };
-        let quoted = || lines.iter().any(|line| line.contains(&b'"'));
-        if is_negotiation(name) && length <= NEGOTIATION_BYTES_MAX && !quoted() {
-            Self::Negotiation(lines)
-        } else {
-            Self::Exact(lines)
-        }
-    }
-
-    /// Without allocating: a look-up asks it of each stored response.
-    fn is(&self, stored: Option<&[u8]>) -> bool {
-        match (self, stored) {
-            (Self::Absent, None) => true,
-            (Self::Coding(coding), Some(stored)) => coding_token(*coding) == stored,
-            (Self::Exact(lines), Some(stored)) => lines.are(stored),
-            (Self::Negotiation(lines), Some(stored)) if stored.len() > NEGOTIATION_BYTES_MAX => {
-                lines.are(stored)
-            }
-            (Self::Negotiation(lines), Some(stored)) => {
-                let known = |member| members(stored).any(|other| members_agree(member, other));
-                let wanted =
-                    |other| lines.iter().flat_map(members).any(|member| members_agree(member, other));
-                lines.are(stored)
-                    || (lines.iter().flat_map(members).all(known) && members(stored).all(wanted))
-            }
-            _ => false,
-        }
-    }
-
-    fn into_stored(self) -> Option<Vec<u8>> {
-        match self {
-            Self::Absent => None,
-            Self::Coding(coding) => Some(coding_token(coding).to_vec()),
-            Self::Exact(lines) => Some(lines.combined()),
-            Self::Negotiation(lines) => Some(normalised(&lines)),
-        }
-    }
 }
 
 impl<'a> Lines<'a> {
@@ -150,10 +161,15 @@ impl<'a> Lines<'a> {
         self.facts.field_lines(self.name)
     }
 
-    /// RFC 9110 §5.2.
-    fn combined(&self) -> Vec<u8> {
-        let lines: Vec<_> = self.iter().collect();
-        lines.join(&b", "[..])
+    /// RFC 9110 §5.2; `None` if there are none.
+    fn combined(&self) -> Option<Vec<u8>> {
+        let mut lines = self.iter();
+        let mut value = lines.next()?.to_vec();
+        for line in lines {
+            value.extend_from_slice(b", ");
+            value.extend_from_slice(line);
+        }
+        Some(value)
     }
 
     /// Whether the combined lines are this value.
@@ -167,11 +183,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// As `Content-Encoding` would say it; `identity` for none.
-fn coding_token(coding: Option<Coding>) -> &'static [u8] {
-    coding.map_or("identity", Coding::token).as_bytes()
-}
-
+/// RFC 9110 §12.5.1 to §12.5.4: lists of ranges with weights, in no particular order.
 fn is_negotiation(name: &HeaderName) -> bool {
     [header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE].contains(name)
 }
@@ -195,12 +207,22 @@ fn members_agree(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
-fn normalised(lines: &Lines<'_>) -> Vec<u8> {
+fn are_same_lists(one: &[u8], other: &[u8]) -> bool {
+    let holds = |list, member| members(list).any(|known| members_agree(known, member));
+    members(one).all(|member| holds(other, member)) && members(other).all(|member| holds(one, member))
+}
+
+/// Whether a list may be compared member by member.
+fn is_plain_list(value: &[u8]) -> bool {
+    value.len() <= NEGOTIATION_BYTES_MAX && !value.contains(&b'"')
+}
+
+fn normalised(value: &[u8]) -> Vec<u8> {
     let member = |member: &[u8]| {
         let parts: Vec<_> = parts(member).map(<[u8]>::to_ascii_lowercase).collect();
         parts.join(&b';')
     };
-    let mut members: Vec<_> = lines.iter().flat_map(members).map(member).collect();
+    let mut members: Vec<_> = members(value).map(member).collect();
     members.sort_unstable();
     members.dedup();
     members.join(&b',')
