@@ -101,6 +101,7 @@ mod tests {
     use seawall_http::UnixTime;
 
     use super::*;
+    use crate::date::ReceivedAge;
     use crate::partial::Source;
     use crate::policy::Policy;
     use crate::sample::{fields, with_request};
@@ -198,7 +199,7 @@ mod tests {
         let Combination::Freshened(freshened) = whole.combine(&part("0-1/10", &[TAG])) else {
             panic!("freshened")
         };
-        assert_eq!((freshened.partial, freshened.control.age), (None, None));
+        assert_eq!((freshened.partial, freshened.control.age), (None, ReceivedAge::default()));
         assert_eq!(freshened.control.directives.max_age, Some(9));
         assert!(matches!(part("0-1/10", &[TAG]).combine(&whole), Combination::Distinct));
         assert!(matches!(whole.combine(&part("0-1/11", &[TAG])), Combination::Distinct));

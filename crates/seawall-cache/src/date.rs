@@ -8,11 +8,33 @@ use seawall_http::UnixTime;
 /// The longest time that a field can give, in seconds (RFC 9111 §1.2.2: what is greater counts as 2^31).
 pub const DELTA_SECONDS_MAX: u64 = 1 << 31;
 
-/// One HTTP-date in any of its three forms; `None` for everything else, and for years before 1970.
+/// One HTTP-date in any of its three forms, in any case (RFC 9111 §4.2); `None` for everything else, other time zones
+/// above all, and for years before 1970.
 pub fn parse_date(value: &[u8]) -> Option<UnixTime> {
-    let text = std::str::from_utf8(value).ok()?;
+    const LONGEST: usize = "Wednesday, 06-Nov-94 08:49:37 GMT".len();
+    let mut text = [0; LONGEST];
+    let text = text.get_mut(..value.len())?;
+    text.copy_from_slice(value);
+    restore_case(text);
+    let text = std::str::from_utf8(text).ok()?;
     let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(UnixTime::from_secs(since_epoch.as_secs()))
+}
+
+/// Writes words with a capital, and the zone with three.
+fn restore_case(date: &mut [u8]) {
+    let mut begins = true;
+    for byte in date.iter_mut() {
+        if begins {
+            byte.make_ascii_uppercase()
+        } else {
+            byte.make_ascii_lowercase()
+        };
+        begins = !byte.is_ascii_alphabetic();
+    }
+    if let Some(zone) = date.len().checked_sub(3).and_then(|at| date.get_mut(at..)) {
+        zone.make_ascii_uppercase();
+    }
 }
 
 /// A date as a field's value, in the preferred form; `None` beyond the year 9999, which no form can write.
@@ -59,11 +81,25 @@ pub fn expiry(fields: &HeaderMap) -> Expiry {
     expiry
 }
 
-/// The age that a response came with: the first member counts, and what is no number is ignored (RFC 9111 §5.1).
-pub fn received_age(fields: &HeaderMap) -> Option<Duration> {
-    let line = fields.get(header::AGE)?.as_bytes();
-    let first = line.split(|&byte| byte == b',').next()?;
-    delta_seconds(first.trim_ascii()).map(Duration::from_secs)
+/// The age that a response came with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ReceivedAge {
+    /// The first member; zero if it is absent or no number, which is to be ignored (RFC 9111 §5.1).
+    pub first: Duration,
+    /// Whether the field is anything else than absent or one number.
+    pub garbled: bool,
+}
+
+/// Reads `Age`.
+pub fn received_age(fields: &HeaderMap) -> ReceivedAge {
+    let mut lines = fields.get_all(header::AGE).iter();
+    let Some(line) = lines.next() else { return ReceivedAge::default() };
+    let mut members = line.as_bytes().split(|&byte| byte == b',');
+    let first = members.next().and_then(|member| delta_seconds(member.trim_ascii()));
+    ReceivedAge {
+        first: Duration::from_secs(first.unwrap_or(0)),
+        garbled: first.is_none() || members.next().is_some() || lines.next().is_some(),
+    }
 }
 
 /// A non-negative whole number of seconds (RFC 9111 §1.2.2), held at [`DELTA_SECONDS_MAX`]; `None` if it is none.
@@ -100,10 +136,38 @@ mod tests {
     }
 
     #[test]
+    fn case_of_a_date_means_nothing() {
+        // RFC 9111 §4.2.
+        for text in [
+            "SUN, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 gMT",
+            "sunDAY, 06-NOV-94 08:49:37 gmt",
+            "SUN NOV  6 08:49:37 1994",
+        ] {
+            assert_eq!(parse_date(text.as_bytes()), Some(UnixTime::from_secs(784_111_777)), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_date_is_none() {
-        for text in
-            ["", "0", "-1", "Sun, 06 Nov 1994 08:49:37 PST", "Sun, 06 Nov 1994", "1994-11-06", "\u{e4}"]
-        {
+        for text in [
+            "",
+            "0",
+            "-1",
+            "1994-11-06",
+            "\u{e4}",
+            "Sun, 06 Nov 1994",
+            "Sun, 06 Nov 1994 08:49:37 PST",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 06 Nov 1994 08:49:37 AEST",
+            "Sun, 06 Nov 94 08:49:37 GMT",
+            "Sun 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06  Nov  1994 08:49:37 GMT",
+            "Sun, 06-Nov-1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08.49.37 GMT",
+            "Sun, 06 Nov 1994 8:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT and more",
+        ] {
             assert_eq!(parse_date(text.as_bytes()), None, "{text}");
         }
         assert_eq!(date_value(UnixTime(u64::MAX)), None);
@@ -139,14 +203,20 @@ mod tests {
     #[test]
     fn first_member_of_age_counts_and_other_text_is_ignored() {
         // RFC 9111 §5.1.
-        let age = |text| received_age(&fields(&[("age", text)])).map(|age| age.as_secs());
-        assert_eq!(age("7"), Some(7));
-        assert_eq!(age("7, 9"), Some(7));
-        assert_eq!(age("0060"), Some(60));
-        assert_eq!(age("-7"), None);
-        assert_eq!(age("7.0"), None);
-        assert_eq!(age("abc, 7"), None);
+        let age = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines.iter().map(|line| ("age", *line)).collect();
+            let ReceivedAge { first, garbled } = received_age(&fields(&lines));
+            (first.as_secs(), garbled)
+        };
+        assert_eq!(age(&[]), (0, false));
+        assert_eq!(age(&["7"]), (7, false));
+        assert_eq!(age(&["0060"]), (60, false));
+        assert_eq!(age(&["7, 9"]), (7, true));
+        assert_eq!(age(&["7", "9"]), (7, true));
+        for other in ["-7", "7.0", "abc, 7", "7;a=1", ""] {
+            assert_eq!(age(&[other]), (0, true), "{other}");
+        }
         // §1.2.2: what overflows is 2^31.
-        assert_eq!(age("99999999999999999999999999"), Some(DELTA_SECONDS_MAX));
+        assert_eq!(age(&["99999999999999999999999999"]), (DELTA_SECONDS_MAX, false));
     }
 }

@@ -6,7 +6,7 @@ use seawall_http::UnixTime;
 
 use crate::date::Expiry;
 use crate::directive::Reuse;
-use crate::policy::{Override, Storing, Terms};
+use crate::policy::{GarbledAge, Override, Storing, Terms};
 use crate::storable::is_heuristically_cacheable;
 use crate::stored::{Standing, StoredResponse};
 
@@ -109,17 +109,29 @@ impl StoredResponse {
     pub fn current_age(&self, now: UnixTime) -> Duration {
         let apparent_age = between(self.date(), self.response_time);
         let response_delay = between(self.request_time, self.response_time);
-        let corrected_age = self.control.age.unwrap_or_default().saturating_add(response_delay);
-        let resident = between(self.response_time, now);
-        apparent_age.max(corrected_age).saturating_add(resident)
+        let corrected_age = self.control.age.first.saturating_add(response_delay);
+        apparent_age.max(corrected_age).saturating_add(self.resident_time(now))
+    }
+
+    /// How long it is stored.
+    fn resident_time(&self, now: UnixTime) -> Duration {
+        between(self.response_time, now)
     }
 
     /// Fresh if the lifetime exceeds the age (§4.2). What was invalidated, or is never to be used without validation
     /// (§5.2.2.4), is stale from the first. What was purged softly is stale as if its lifetime had just ended, or since it did.
     pub fn freshness(&self, terms: &Terms<'_>, now: UnixTime) -> Freshness {
-        let age = self.current_age(now);
+        let stated = self.freshness_lifetime(terms);
+        let age = match stated {
+            // What an operator states counts from when the response came: a wrong `Date` or `Age` does not shorten it.
+            Lifetime::Operator(_) => self.resident_time(now),
+            _ => self.current_age(now),
+        };
+        let unknown_age = self.control.age.garbled
+            && terms.policy.garbled_age == GarbledAge::Stale
+            && !matches!(stated, Lifetime::Operator(_));
         let lifetime =
-            if self.must_validate(terms) { Duration::ZERO } else { self.freshness_lifetime(terms).length() };
+            if unknown_age || self.must_validate(terms) { Duration::ZERO } else { stated.length() };
         match lifetime.checked_sub(age) {
             Some(left) if !left.is_zero() && self.standing == Standing::Valid => Freshness::Fresh { left },
             _ => Freshness::Stale { by: age.saturating_sub(lifetime) },

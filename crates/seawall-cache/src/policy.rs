@@ -15,6 +15,8 @@ pub struct Policy {
     pub heuristic_percent: u32,
     /// The longest lifetime found so.
     pub heuristic_max: Duration,
+    /// What an `Age` counts for that is a list, or no number.
+    pub garbled_age: GarbledAge,
     /// Whether clients can ask for validation.
     pub client_control: ClientControl,
     /// How queries are keyed and forwarded.
@@ -38,6 +40,16 @@ pub enum ClientControl {
     Honoured,
     /// Only `no-store` and `only-if-cached` count.
     Ignored,
+}
+
+/// What an `Age` counts for that is a list, or no number: a cache nearer to the origin may have added its own to another's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum GarbledAge {
+    /// Its first member if that is a number, else nothing (RFC 9111 §5.1).
+    #[default]
+    FirstCounts,
+    /// The response counts as stale: how old it is, is not known.
+    Stale,
 }
 
 /// What counts for some paths and status codes, whatever the origin says of them.
@@ -88,6 +100,7 @@ impl Default for Policy {
         Self {
             heuristic_percent: 10,
             heuristic_max: Duration::from_secs(24 * 60 * 60),
+            garbled_age: GarbledAge::FirstCounts,
             client_control: ClientControl::Honoured,
             query: QueryPolicy::default(),
             surrogate_field: HeaderName::from_static("surrogate-key"),

@@ -1,12 +1,11 @@
 //! One stored response without its content, and what its fields say (RFC 9111 §3).
 
 use std::borrow::Borrow;
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use seawall_http::{RequestFacts, UnixTime, hop_fields};
 
-use crate::date::{self, Expiry};
+use crate::date::{self, Expiry, ReceivedAge};
 use crate::directive::ResponseDirectives;
 use crate::partial::Partial;
 use crate::policy::{Policy, Terms};
@@ -74,7 +73,7 @@ pub struct Control {
     /// `Last-Modified`.
     pub last_modified: Option<UnixTime>,
     /// `Age`.
-    pub age: Option<Duration>,
+    pub age: ReceivedAge,
 }
 
 impl StoredResponse {
@@ -110,8 +109,8 @@ impl StoredResponse {
         let partial = Partial::of(&fields).filter(|_| received.status == StatusCode::PARTIAL_CONTENT);
         if let Some(partial) = &partial {
             fields.insert(header::CONTENT_LENGTH, HeaderValue::from(partial.complete_bytes()));
+            fields.remove(header::CONTENT_RANGE);
         }
-        fields.remove(header::CONTENT_RANGE);
         let selected_by = SecondaryKey::of(&Vary::of(&fields), facts, terms.policy)?;
         let surrogate_keys = SurrogateKeys::of(&fields, &terms.policy.surrogate_field);
         remove_unstorable(&mut fields, &control, terms);

@@ -51,7 +51,8 @@ pub fn make_conditional(request: &mut HeaderMap, stored: &StoredResponse) -> Val
     validation
 }
 
-/// Which of the stored responses that a request could be answered with a 304 freshens (§4.3.4), by index.
+/// Which of the stored responses that a request could be answered with a 304 freshens (§4.3.4), by index. If none, the
+/// request must be sent again without conditions.
 ///
 /// A 304 must bring its `ETag` (RFC 9110 §15.4.5), and many origins leave it out. Where one response alone was
 /// asked about, the 304 is about that one.
@@ -158,8 +159,12 @@ const CLIENT_CONDITIONS: [HeaderName; 6] = [
 
 /// What describes the stored bytes, which a 304 does not bring anew (§3.2): origins that compress on the way out are known
 /// to name another coding in a 304 than in the 200 before.
-const BOUND_TO_CONTENT: [HeaderName; 3] =
-    [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::CONTENT_RANGE];
+const BOUND_TO_CONTENT: [HeaderName; 4] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("content-md5"),
+    header::CONTENT_RANGE,
+];
 
 #[cfg(test)]
 mod tests;

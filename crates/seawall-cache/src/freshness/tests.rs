@@ -4,7 +4,7 @@ use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
-use crate::date::{DELTA_SECONDS_MAX, date_value};
+use crate::date::{DELTA_SECONDS_MAX, ReceivedAge, date_value};
 use crate::policy::{PathPattern, Policy};
 use crate::sample::{unchecked, with_request};
 
@@ -85,7 +85,7 @@ fn age_is_the_greater_of_two_plus_time_in_store() {
     stored.response_time = at(4);
     // Apparent: 4 - -20 = 24. Corrected: 50 + 4. Resident: 6.
     assert_eq!(stored.current_age(at(10)), Duration::from_secs(60));
-    stored.control.age = None;
+    stored.control.age = ReceivedAge::default();
     assert_eq!(stored.current_age(at(10)), Duration::from_secs(30));
 }
 
@@ -169,6 +169,11 @@ fn operator_can_force_a_lifetime_and_stale_use() {
     let stored = stored("max-age=60, no-store, private, no-cache, must-revalidate, stale-if-error=9");
     assert_eq!(stored.freshness(&plain, at(6)), Freshness::Fresh { left: Duration::from_secs(1) });
     assert_eq!(stored.freshness(&plain, at(8)), Freshness::Stale { by: Duration::from_secs(1) });
+    // It counts from when the response came.
+    let mut aged = stored.clone();
+    aged.control.age.first = Duration::from_secs(1000);
+    aged.control.date = Some(UnixTime(0));
+    assert_eq!(aged.freshness(&plain, at(6)), Freshness::Fresh { left: Duration::from_secs(1) });
     let permitted = |secs| {
         let secs = Duration::from_secs(secs);
         StaleUse::Permitted { while_revalidate: secs, if_error: secs, client: ClientStale::DoesNotCount }
@@ -187,6 +192,27 @@ fn operators_stale_times_replace_the_stated_ones_but_not_what_forbids_them() {
         StaleUse::Permitted { while_revalidate: secs, if_error: secs, client: ClientStale::Counts };
     assert_eq!(stored("max-age=1, stale-while-revalidate=9").stale_use(&terms), permitted);
     assert_eq!(stored("max-age=1, must-revalidate").stale_use(&terms), StaleUse::Forbidden);
+}
+
+#[test]
+fn garbled_age_is_ignored_or_makes_it_stale() {
+    // RFC 9111 §5.1.
+    let strict = Policy { garbled_age: GarbledAge::Stale, ..Policy::default() };
+    let strict = Terms { policy: &strict, rule: None };
+    let is_fresh = |age: &str, terms: &Terms<'_>| {
+        let stored = stored_with(200, &[("cache-control", "max-age=60"), ("age", age)]);
+        matches!(stored.freshness(terms, at(0)), Freshness::Fresh { .. })
+    };
+    for (age, by_default, strictly) in [
+        ("7", true, true),
+        ("70", false, false),
+        ("7, 70", true, false),
+        ("70, 7", false, false),
+        ("x", true, false),
+        ("-70", true, false),
+    ] {
+        assert_eq!((is_fresh(age, &TERMS), is_fresh(age, &strict)), (by_default, strictly), "{age}");
+    }
 }
 
 #[test]
@@ -211,7 +237,7 @@ fn any_stored() -> impl Strategy<Value = StoredResponse> {
     (lifetime, prop::option::of(0..=DELTA_SECONDS_MAX), times).prop_map(|(max_age, age, times)| {
         let mut stored = stored("");
         stored.control.directives.max_age = max_age;
-        stored.control.age = age.map(Duration::from_secs);
+        stored.control.age.first = Duration::from_secs(age.unwrap_or(0));
         stored.request_time = UnixTime(times.0);
         stored.response_time = UnixTime(times.1);
         stored.control.date = times.2.map(UnixTime);
@@ -235,7 +261,7 @@ proptest! {
 
     #[test]
     fn age_is_never_less_than_received(stored in any_stored(), now: u64) {
-        let received = stored.control.age.unwrap_or_default();
+        let received = stored.control.age.first;
         prop_assert!(stored.current_age(UnixTime(now)) >= received);
     }
 }
