@@ -185,19 +185,6 @@ pub struct SiteCache {
     pub policy: Policy,
     /// How long requests wait for another's response to the same before one of them asks the origin itself.
     pub collapse_time: Duration,
-    /// With which codings text is compressed before it is stored, the most wanted first; empty for none.
-    pub compress: Vec<Coding>,
-}
-
-/// A content coding that Seawall can apply (RFC 9110 §8.4.1).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Coding {
-    /// `gzip`
-    Gzip,
-    /// `br` (RFC 7932)
-    Brotli,
-    /// `zstd` (RFC 8878)
-    Zstd,
 }
 
 /// Where a site's responses come from.
@@ -279,14 +266,8 @@ pub enum SiteTls {
     SelfSigned,
 }
 
-impl Default for CacheConfig {
-    fn default() -> Self {
-        Self { memory: 128 << 20, memory_object: 8 << 20, disk: None }
-    }
-}
-
 impl Default for SiteCache {
     fn default() -> Self {
-        Self { policy: Policy::default(), collapse_time: Duration::from_secs(5), compress: Vec::new() }
+        Self { policy: Policy::default(), collapse_time: Duration::from_secs(5) }
     }
 }

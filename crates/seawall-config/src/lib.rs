@@ -14,6 +14,7 @@ pub mod manual;
 #[doc(hidden)]
 pub mod fuzz;
 
+mod cache;
 mod limit;
 mod listen;
 mod load;

@@ -9,8 +9,9 @@ use seawall_rules::limit::Limit;
 use seawall_rules::rule::{Author, Rule};
 use toml::de::DeTable;
 
+use crate::cache::read_cache;
 use crate::config::{
-    Bounds, CacheConfig, ClientConfig, Config, Listen, LogConfig, OriginGroup, SiteTls, Source,
+    Bounds, CacheConfig, ClientConfig, Config, Listen, LogConfig, OriginGroup, SiteCache, SiteTls, Source,
 };
 use crate::diagnostic::{Code, Diagnostic, Place, Problems, SourceText};
 use crate::files::Files;
@@ -133,7 +134,8 @@ fn nowhere(name: &str) -> Place {
 
 fn catch_all(source: Option<Source>, origins: Vec<crate::origin::ReadOrigin>) -> ReadSite {
     let hosts = vec![(String::from("*"), nowhere("command line"))];
-    ReadSite { hosts, source, origins, tls: None, wants_tls: false }
+    let cache = matches!(source, Some(Source::Origins(_))).then(SiteCache::default);
+    ReadSite { hosts, source, origins, tls: None, wants_tls: false, cache }
 }
 
 /// Parses a text and reads it, also where it is not all TOML; then only what a lost line cannot have caused is
@@ -255,6 +257,7 @@ struct Read {
     client: Option<ClientConfig>,
     bounds: Option<Bounds>,
     log: Option<LogConfig>,
+    cache: Option<CacheConfig>,
     sites: Vec<ReadSite>,
     limits: Vec<Limit>,
     rules: Vec<Rule>,
@@ -276,6 +279,7 @@ impl Reading<'_, '_> {
             client: top.read("client", self.problems, |value, problems| read_client(value, problems)),
             bounds: top.read("bounds", self.problems, read_bounds),
             log: top.read("log", self.problems, |value, problems| read_log(value, folder, problems)),
+            cache: top.read("cache", self.problems, |value, problems| read_cache(value, folder, problems)),
             sites: self.sites(&mut top),
             limits: self.limits(&mut top),
             rules: self.rules(&mut top),
@@ -356,7 +360,7 @@ impl Read {
             client: self.client.unwrap_or_default(),
             bounds: self.bounds.unwrap_or_default(),
             log: self.log.unwrap_or_default(),
-            cache: CacheConfig::default(),
+            cache: self.cache.unwrap_or_default(),
             sites,
             limits: self.limits,
             rules: self.rules,

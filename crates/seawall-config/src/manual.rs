@@ -94,6 +94,12 @@ pub static SECTIONS: &[&Section] = &[
     &ORIGIN,
     &POOL,
     &HOST,
+    &CACHE,
+    &DISK,
+    &SITE_CACHE,
+    &QUERY,
+    &OVERRIDE,
+    &OVERRIDE_PATH,
     &LIMIT,
     &RULE,
     &MATCH,
@@ -163,9 +169,11 @@ pub(crate) static TOP: Section = Section {
             .foreign(&["rules", "deny", "acl"]),
         words("bounds", "table", "all its defaults", "{ header-time = \"10s\" }", "Bounds on time, size and number: see [bounds](#bounds).")
             .foreign(&["timeouts", "timeout", "limits-global"]),
+        words("cache", "table", "all its defaults", "{ memory = \"512 MiB\" }", "Where responses are stored, for all sites together: see [cache](#cache).")
+            .foreign(&["proxy_cache_path", "storage", "malloc"]),
         words("log", "table", "all its defaults", "{ format = \"json\" }", "Logging: see [log](#log).").foreign(&["logging", "access_log", "error_log"]),
     ],
-    later: &[("cache", "needs the cache, which this version does not have")],
+    later: &[],
 };
 
 pub(crate) static LISTEN: Section = Section {
@@ -251,8 +259,16 @@ pub(crate) static SITE: Section = Section {
             "{ queue-time = \"5s\" }",
             "How this site's origins are used, key by key instead of the top level's: see [origin-pool](#origin-pool).",
         ),
+        words(
+            "cache",
+            "table, or false",
+            "all its defaults, with `origin`",
+            "{ client-control = \"ignored\" }",
+            "How its responses are cached: see [site.cache](#sitecache). `false`: not at all. Has no effect beside `files`: the kernel has a folder's files in memory already.",
+        )
+        .foreign(&["proxy_cache", "proxy-cache", "cacheenable", "caching"]),
     ],
-    later: &[("cache", "needs the cache, which this version does not have")],
+    later: &[],
 };
 
 pub(crate) static TLS: Section = Section {
@@ -405,6 +421,155 @@ pub(crate) static HOST: Section = Section {
         "The `Host` that the origin sees.",
     )],
     later: &[],
+};
+
+pub(crate) static CACHE: Section = Section {
+    path: "[cache]",
+    doc: "Where responses are stored, for all sites and workers together. A change takes effect at the next start.",
+    keys: &[
+        value("memory", "size, 4 MiB to 1 TiB", "\"128 MiB\"", "Memory for responses and what is needed to find them.")
+            .foreign(&["keys_zone", "malloc", "memory-size", "max-memory", "total-max-size"]),
+        words(
+            "memory-object",
+            "size, 1 KiB to a sixteenth of `memory`",
+            "\"8 MiB\", or a sixteenth of `memory` where that is less",
+            "\"8 MiB\"",
+            "The largest content that is kept in memory. Larger goes to the disk alone, or is passed through.",
+        )
+        .foreign(&["max-object-size", "proxy_cache_max_size"]),
+        words(
+            "disk",
+            "table",
+            "none: memory alone",
+            "{ path = \"/var/cache/seawall\", size = \"20 GiB\" }",
+            "A disk behind the memory: see [cache.disk](#cachedisk).",
+        )
+        .foreign(&["file", "proxy_cache_path", "cacheroot"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static DISK: Section = Section {
+    path: "cache.disk",
+    doc: "A disk that keeps what memory has no room for, over restarts and `kill -9`: `disk = { path = \"/var/cache/seawall\", size = \"20 GiB\" }`. A disk that is full or fails costs hits, never an answer.",
+    keys: &[
+        required(
+            "path",
+            "folder",
+            "\"/var/cache/seawall\"",
+            "Where. Made if it is missing. One process alone may use it.",
+        ),
+        required("size", "size, 64 MiB to 1024 TiB", "\"20 GiB\"", "Bytes at the most.")
+            .foreign(&["max_size", "max-size", "bytes"]),
+        value(
+            "files",
+            "whole number, 1000 to 1000000000",
+            "1000000",
+            "Files at the most: each takes an inode.",
+        )
+        .foreign(&["inodes"]),
+        words(
+            "object",
+            "size, 1 KiB to an eighth of `size`",
+            "\"4 GiB\", or an eighth of `size` where that is less",
+            "\"4 GiB\"",
+            "The largest content that is kept on disk.",
+        ),
+    ],
+    later: &[("inactive", "is not needed: what is not asked for gives way to what is")],
+};
+
+pub(crate) static SITE_CACHE: Section = Section {
+    path: "[site.cache]",
+    doc: "How one site's responses are cached. Without it, what RFC 9111 allows is stored for as long as the origin says. After a `[[site]]`, or in it as `cache = { … }`; `cache = false` for no cache.",
+    keys: &[
+        value("heuristic-percent", "whole number, 0 to 100", "10", "The share of a response's age at its origin (the time since `Last-Modified`) that it stays fresh where it says nothing. 0: such a response is validated before each use.")
+            .foreign(&["cachelastmodifiedfactor"]),
+        value("heuristic-max", "duration, 0s to 365d", "\"1d\"", "The longest that a response stays fresh so.").foreign(&["cachemaxexpire"]),
+        value("client-control", "\"honoured\" or \"ignored\"", "\"honoured\"", "Whether `Cache-Control` of requests counts. `\"ignored\"`: only `no-store` and `only-if-cached` do, so that no reader and no bot can send each request through to the origin.")
+            .foreign(&["cacheignorecachecontrol"]),
+        words("query", "table", "every parameter, as sent", "{ except = [\"utm_source\"], sort = true }", "Which parameters of the query the origin gets and the cache tells apart: see [site.cache.query](#sitecachequery).")
+            .foreign(&["proxy_cache_key", "cacheignorequerystring", "cacheignoreurlsessionidentifiers"]),
+        value("surrogate-field", "field name", "\"Surrogate-Key\"", "The field in which the origin lists a response's surrogate keys, with spaces between them, for `seawall purge --key`. Clients do not get it.")
+            .foreign(&["xkey", "cache-tag", "surrogate-key"]),
+        value("collapse-time", "duration, 1ms to 1h", "\"5s\"", "How long requests wait for another's response to the same before one of them asks the origin itself.")
+            .foreign(&["proxy_cache_lock_timeout", "proxy_cache_lock", "proxy_cache_lock_age", "cachelockmaxage"]),
+        words("compress", "coding, or array of them", "none: as the origin sends it", "[\"br\", \"zstd\", \"gzip\"]", "With what text is compressed that the origin sends as it is, the preferred first: `\"br\"`, `\"zstd\"`, `\"gzip\"`. It is done once, before storing.")
+            .foreign(&["gzip", "brotli", "zstd", "do_gzip", "encode"]),
+        words("override", "array of tables", "none", "{ status = [404, 410], default-lifetime = \"10s\" }", "What counts instead of what the origin says, for some paths or status codes: see [site.cache.override](#sitecacheoverride). Of several that match, the first counts.")
+            .foreign(&["proxy_cache_valid", "proxy_cache_bypass", "proxy_no_cache", "path", "rule", "overrides"]),
+    ],
+    later: &[
+        ("key", "is always the URI that the origin gets; `query` says which parameters that has"),
+        ("methods", "are always GET and HEAD (RFC 9110 §9.2.3)"),
+        ("memory", "holds for the process: it stands in [cache]"),
+        ("disk", "holds for the process: it stands in [cache]"),
+    ],
+};
+
+pub(crate) static QUERY: Section = Section {
+    path: "site.cache.query",
+    doc: "Which parameters of the query count: `query = { except = [\"utm_source\", \"utm_medium\"], sort = true }`. What the cache does not tell apart, the origin does not get, so that nobody can have a response stored for one query that was made from another.",
+    keys: &[
+        words(
+            "only",
+            "name, or array of them",
+            "every parameter",
+            "[\"id\", \"page\"]",
+            "These alone; `[]` takes every query away. Names are compared as they are sent.",
+        )
+        .foreign(&["include", "allow", "keep", "whitelist"]),
+        words("except", "name, or array of them", "none", "[\"utm_source\"]", "All but these.")
+            .foreign(&["exclude", "ignore", "deny", "strip", "remove"]),
+        value(
+            "sort",
+            "boolean",
+            "false",
+            "Whether parameters are put in the order of their names; those of one name keep theirs.",
+        )
+        .foreign(&["order", "sorted"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static OVERRIDE: Section = Section {
+    path: "[[site.cache.override]]",
+    doc: "What counts for some responses of a site, whatever the origin says of them. The first override that matches path and status counts, and no other.",
+    keys: &[
+        words("path", "string or table", "every path", "{ prefix = \"/static/\" }", "Which paths, as rules see them: `\"/feed\"` is that path, `{ prefix = … }` and `{ suffix = … }` what begins or ends so.")
+            .foreign(&["match", "location", "url", "paths"]),
+        words("status", "status code, or array of them", "every one", "[404, 410]", "Which status codes. Name 404 and the like for negative caching.").foreign(&["statuses", "code", "codes"]),
+        words("store", "boolean", "as the response says", "false", "`false`: never; where no `status` is named, the cache is not asked either. `true`: as the response says, so that a later override does not count.")
+            .foreign(&["cache", "bypass", "pass", "enabled"]),
+        words("lifetime", "duration, 1s to 365d", "as the response says", "\"1h\"", "It is stored and fresh for so long, whatever it says: `no-store`, `private`, `no-cache` and `Set-Cookie` do not count. Only for what is the same for everybody.")
+            .foreign(&["ttl", "max-age", "expires", "force"]),
+        words("default-lifetime", "duration, 1s to 365d", "as RFC 9111 says", "\"10s\"", "It is fresh for so long if it states no lifetime of its own, and may be stored.").foreign(&["default-ttl", "default_ttl", "default"]),
+        words("stale-while-revalidate", "duration, 0s to 365d", "as the response says", "\"30s\"", "For so long after it went stale it is served while it is validated in the background (RFC 5861 §3). `\"0s\"`: never.")
+            .foreign(&["grace", "swr", "proxy_cache_background_update"]),
+        words("stale-if-error", "duration, 0s to 365d", "as the response says", "\"1d\"", "For so long after it went stale it is served if the origin fails (RFC 5861 §4). `\"0s\"`: never.")
+            .foreign(&["keep", "sie", "proxy_cache_use_stale"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static OVERRIDE_PATH: Section = Section {
+    path: "site.cache.override.path",
+    doc: "Paths that an override is for; one of these. Paths are decoded as for rules: write characters, not their escapes.",
+    keys: &[
+        words(
+            "exact",
+            "path",
+            "one of these is required",
+            "\"/feed\"",
+            "This path; the same as the path alone.",
+        ),
+        words("prefix", "path", "one of these is required", "\"/static/\"", "What begins so."),
+        words("suffix", "string", "one of these is required", "\".css\"", "What ends so."),
+    ],
+    later: &[
+        ("regex", "is not offered for overrides: write several"),
+        ("contains", "is not offered for overrides: write several"),
+    ],
 };
 
 pub(crate) static LIMIT: Section = Section {

@@ -245,6 +245,13 @@ impl<'a> Value<'a> {
             .collect()
     }
 
+    pub(crate) fn as_boolean(&self) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     pub(crate) fn as_datetime(&self) -> Option<toml::value::Datetime> {
         self.value.as_datetime().copied()
     }

@@ -1,5 +1,8 @@
 //! Reads `[[site]]` tables.
 
+mod cache;
+mod overrides;
+
 use std::net::Ipv6Addr;
 use std::path::Path;
 
@@ -18,6 +21,7 @@ pub(crate) struct ReadSite {
     pub(crate) tls: Option<(SiteTls, Place)>,
     /// Whether `tls` was written, right or wrong.
     pub(crate) wants_tls: bool,
+    pub(crate) cache: Option<SiteCache>,
 }
 
 pub(crate) fn read_site(
@@ -35,8 +39,16 @@ pub(crate) fn read_site(
     let wants_tls = tls.is_some();
     let tls = tls.and_then(|value| Some((read_tls(value, folder, problems)?, value.place())));
     let (source, origins) = read_source(&mut table, pool, folder, problems);
+    // A folder's files are in the kernel's memory already.
+    let is_folder = table.has("files") && !table.has("origin");
+    let cache = match is_folder {
+        true => None,
+        false => table
+            .get("cache")
+            .map_or_else(|| Some(SiteCache::default()), |value| cache::read_cache(value, problems)),
+    };
     table.finish("beside `files`", problems);
-    Some(ReadSite { hosts, source, origins, tls, wants_tls })
+    Some(ReadSite { hosts, source, origins, tls, wants_tls, cache })
 }
 
 impl ReadSite {
@@ -44,8 +56,7 @@ impl ReadSite {
     pub(crate) fn into_site(self) -> Option<Site> {
         let hosts: Vec<String> = self.hosts.into_iter().map(|(host, _)| host).collect();
         let source = self.source.filter(|_| !hosts.is_empty())?;
-        let cache = matches!(source, Source::Origins(_)).then(SiteCache::default);
-        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache })
+        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache: self.cache })
     }
 }
 

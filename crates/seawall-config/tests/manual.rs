@@ -50,7 +50,9 @@ fn no_key_stands_twice_and_none_is_foreign_to_itself() {
 #[test]
 fn every_default_is_argued() {
     let page = std::fs::read_to_string(docs("concepts/defaults.md")).unwrap();
-    for section in SECTIONS.iter().filter(|section| matches!(section.path, "[bounds]" | "[origin-pool]")) {
+    for section in SECTIONS.iter().filter(|section| {
+        matches!(section.path, "[bounds]" | "[origin-pool]" | "[cache]" | "cache.disk" | "[site.cache]")
+    }) {
         for key in section.keys {
             assert!(
                 page.contains(&format!("**`{}", key.name)),

@@ -1,10 +1,12 @@
 //! `seawall check`: everything that would keep `seawall serve` from starting, at once.
 
 use std::io::stdout;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use seawall_config::config::Config;
+use rustix::fs::Access;
+use seawall_config::config::{Config, DiskConfig};
 use seawall_config::{Diagnostic, Record, printable};
 use seawall_proxy::clock;
 use seawall_proxy::snapshot::Snapshot;
@@ -78,6 +80,7 @@ pub(crate) fn verify(config: &Config) -> Vec<String> {
     {
         problems.extend(errors.iter().map(ToString::to_string));
     }
+    problems.extend(config.cache.disk.as_ref().and_then(disk_problem));
     let numbered = |definition: &_| Numbered { revision: 0, definition: Arc::new(Clone::clone(definition)) };
     let rules = config.rules.iter().map(numbered).collect();
     let limits = config
@@ -94,4 +97,20 @@ pub(crate) fn verify(config: &Config) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Why the cache's folder could not be used by whoever runs this, or made.
+fn disk_problem(disk: &DiskConfig) -> Option<String> {
+    let exists = |path: &&Path| path.exists();
+    let whole = std::path::absolute(&disk.path).unwrap_or_else(|_| disk.path.clone());
+    let found = whole.ancestors().find(exists)?;
+    let why = if !found.is_dir() {
+        "is not a folder"
+    } else if rustix::fs::access(found, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        "cannot be written by this user"
+    } else {
+        return None;
+    };
+    let path = disk.path.display();
+    Some(format!("the cache's folder {path} cannot be used: {} {why}", found.display()))
 }

@@ -134,5 +134,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     compare(old.state == new.state, "state");
     compare(old.bounds.limit_keys == new.bounds.limit_keys, "bounds.limit-keys");
     compare(old.log.format == new.log.format, "log.format");
+    compare(old.cache.memory == new.cache.memory, "cache.memory");
+    compare(old.cache.memory_object == new.cache.memory_object, "cache.memory-object");
+    compare(old.cache.disk == new.cache.disk, "cache.disk");
     keys
 }

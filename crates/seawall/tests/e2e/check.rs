@@ -96,6 +96,15 @@ fn what_the_configuration_refers_to_is_checked_too() {
     let ran = check(&missing, &[]);
     assert!(ran.status == 1 && ran.out.contains("nowhere"), "{}", ran.out);
     assert!(serve_refuses(&missing).contains("nowhere"));
+
+    dir.write("taken", "a file");
+    let cache = dir.write(
+        "cache.toml",
+        "cache = { disk = { path = \"taken/cache\", size = \"1 GiB\" } }\n[[site]]\norigin = \"http://127.0.0.1:1\"\n",
+    );
+    let ran = check(&cache, &[]);
+    assert_eq!(ran.status, 1, "{}", ran.out);
+    assert!(ran.out.contains("taken is not a folder"), "{}", ran.out);
 }
 
 #[test]

@@ -184,9 +184,10 @@ fn listeners_move_under_load_without_a_failed_request() {
 fn settings_that_need_a_restart_are_named() {
     let origin = Nginx::builder().start();
     let edge = seawall().configuration(&configuration(&origin.url(""), LISTEN, "")).start();
-    edge.configure(&configuration(&origin.url(""), &format!("{LISTEN}\nworkers = 3"), ""));
+    let changed = format!("{LISTEN}\nworkers = 3\ncache = {{ memory = \"64 MiB\" }}");
+    edge.configure(&configuration(&origin.url(""), &changed, ""));
     let said = on(&edge, "reload").ok();
-    assert!(said.contains("`workers`"), "{said}");
+    assert!(said.contains("`workers`") && said.contains("`cache.memory`"), "{said}");
 }
 
 #[test]
