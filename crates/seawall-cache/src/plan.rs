@@ -138,7 +138,7 @@ fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
     policy: &Policy,
     now: UnixTime,
 ) -> CachePlan<'a, S> {
-    let Some(selected) = StoredResponse::select(stored, facts, policy) else {
+    let Some(selected) = select(facts, stored, policy, now) else {
         let reason = if stored.is_empty() { ForwardReason::UriMiss } else { ForwardReason::VaryMiss };
         return CachePlan::Forward(reason);
     };
@@ -174,6 +174,28 @@ fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
         Freshness::Fresh { .. } => CachePlan::Serve(served),
         Freshness::Stale { by } => plan_stale(served, response.stale_use(&terms), by, wishes),
     }
+}
+
+/// The most recent response that the request selects. If that one omits `Vary`, a fresh one that has it comes first: some
+/// origins forget `Vary` in their default response (§4.1).
+fn select<'a, S: Borrow<StoredResponse>>(
+    facts: &RequestFacts<'_>,
+    stored: &'a [S],
+    policy: &Policy,
+    now: UnixTime,
+) -> Option<&'a S> {
+    let latest = StoredResponse::select(stored, facts, policy)?;
+    if stored.len() == 1 || !latest.borrow().selected_by.is_empty() {
+        return Some(latest);
+    }
+    let is_better = |response: &StoredResponse| {
+        let terms = policy.terms(facts.path, response.status);
+        !response.selected_by.is_empty()
+            && response.selected_by.matches(facts, policy)
+            && matches!(response.freshness(&terms, now), Freshness::Fresh { .. })
+    };
+    let better = stored.iter().filter(|item| is_better((*item).borrow()));
+    Some(better.max_by_key(|item| (*item).borrow().recency()).unwrap_or(latest))
 }
 
 /// §4.2.4: stale only with permission.

@@ -140,10 +140,12 @@ impl StoredResponse {
         policy: &Policy,
     ) -> Option<&'a S> {
         let matching = stored.iter().filter(|item| (*item).borrow().selected_by.matches(facts, policy));
-        matching.max_by_key(|item| {
-            let response: &Self = (*item).borrow();
-            (response.date(), response.response_time)
-        })
+        matching.max_by_key(|item| (*item).borrow().recency())
+    }
+
+    /// What tells which of two is the more recent (RFC 9111 §4).
+    pub(crate) fn recency(&self) -> (UnixTime, UnixTime) {
+        (self.date(), self.response_time)
     }
 }
 

@@ -84,6 +84,11 @@ impl SecondaryKey {
         self.0.iter().map(|selecting| (&selecting.name, selecting.value.as_deref()))
     }
 
+    /// Whether every request selects by it: the response varies by nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a request selects what was stored under this key. A field that is absent matches only an absent one.
     pub fn matches(&self, facts: &RequestFacts<'_>, policy: &Policy) -> bool {
         self.0.iter().all(|selecting| selecting.matches(facts, policy))
