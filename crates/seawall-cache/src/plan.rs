@@ -98,6 +98,10 @@ impl<S> Clone for Served<'_, S> {
 impl<S> Copy for Served<'_, S> {}
 
 impl ForwardReason {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 6] =
+        [Self::Bypass, Self::Method, Self::UriMiss, Self::VaryMiss, Self::Request, Self::Stale];
+
     /// As `Cache-Status`, events and metrics write it.
     pub const fn token(self) -> &'static str {
         match self {

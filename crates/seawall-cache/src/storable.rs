@@ -120,6 +120,20 @@ pub(crate) fn is_heuristically_cacheable(status: StatusCode) -> bool {
 }
 
 impl NotStorable {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 10] = [
+        Self::Method,
+        Self::RequestNoStore,
+        Self::NoStore,
+        Self::Private,
+        Self::Authorization,
+        Self::Status,
+        Self::Vary,
+        Self::NoLifetime,
+        Self::SetCookie,
+        Self::Policy,
+    ];
+
     /// As `Cache-Status` (in `detail`), events and metrics write it.
     pub const fn token(self) -> &'static str {
         match self {
@@ -182,6 +196,13 @@ mod tests {
 
     fn get(control: &str) -> Result<(), NotStorable> {
         check("GET", &[], 200, &[("cache-control", control)])
+    }
+
+    #[test]
+    fn every_reason_is_at_its_number() {
+        for (number, reason) in NotStorable::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, number);
+        }
     }
 
     #[test]

@@ -20,7 +20,9 @@ use http::header::{
 
 mod forwarding;
 
-pub use forwarding::{FORWARDED_LIST_BYTES_MAX, PSEUDONYM, Received, add_via, set_forwarded, via_count};
+pub use forwarding::{
+    FORWARDED_LIST_BYTES_MAX, PSEUDONYM, Received, add_via, forwarded_scheme, set_forwarded, via_count,
+};
 
 /// What was found among the fields that were removed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use seawall_http::hop_fields::strip_trailers;
 
+use crate::cache::StoredBody;
 use crate::files::FileBody;
 use crate::origin::OriginBody;
 
@@ -29,12 +30,14 @@ pub enum RequestBody {
 pub enum ResponseBody {
     /// No content.
     Empty,
-    /// All of it, in memory: refusals.
+    /// All of it, in memory: refusals, and most stored responses.
     Whole(Option<Bytes>),
     /// From an origin, as it arrives.
     Origin(OriginBody),
     /// From a file.
     File(FileBody),
+    /// From the store, or on its way into it; boxed, so that other exchanges carry no room for it.
+    Stored(Box<StoredBody>),
 }
 
 impl RequestBody {
@@ -113,6 +116,7 @@ impl Body for ResponseBody {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Origin(body) => Pin::new(body).poll_frame(cx).map_ok(clean),
             Self::File(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Stored(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -122,6 +126,7 @@ impl Body for ResponseBody {
             Self::Whole(Some(_)) => false,
             Self::Origin(body) => body.is_end_stream(),
             Self::File(body) => body.is_end_stream(),
+            Self::Stored(body) => body.is_end_stream(),
         }
     }
 
@@ -131,6 +136,7 @@ impl Body for ResponseBody {
             Self::Whole(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             Self::Origin(body) => body.size_hint(),
             Self::File(body) => body.size_hint(),
+            Self::Stored(body) => body.size_hint(),
         }
     }
 }

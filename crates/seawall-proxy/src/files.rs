@@ -30,7 +30,7 @@ mod conditional;
 mod media;
 mod open;
 mod path;
-mod response;
+pub(crate) mod response;
 
 pub use self::body::FileBody;
 use self::conditional::{Conditions, Outcome, RangeApplies, Validators, Values};

@@ -188,8 +188,8 @@ impl QuotaFields {
     }
 
     /// Sets them.
-    pub(crate) fn insert_into(self, fields: &mut HeaderMap) {
-        fields.insert(header::HeaderName::from_static("ratelimit"), self.limit);
-        fields.insert(header::HeaderName::from_static("ratelimit-policy"), self.policy);
+    pub(crate) fn insert_into(&self, fields: &mut HeaderMap) {
+        fields.insert(header::HeaderName::from_static("ratelimit"), self.limit.clone());
+        fields.insert(header::HeaderName::from_static("ratelimit-policy"), self.policy.clone());
     }
 }

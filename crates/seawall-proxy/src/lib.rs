@@ -6,6 +6,7 @@
 pub mod access_log;
 pub mod admission;
 pub mod body;
+pub mod cache;
 pub mod clock;
 pub mod counter;
 pub mod files;

@@ -4,7 +4,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
@@ -58,16 +57,19 @@ async fn run(parts: WorkerParts) -> io::Result<()> {
         connections.push(ended.map_err(io::Error::other)??);
     }
     worker.drain();
-    drain(connections, worker.view().snapshot.bounds.drain_time).await;
+    drain(&worker, connections).await;
     Ok(())
 }
 
-/// Waits for connections to end by themselves, and no longer than `time`.
-async fn drain(connections: Vec<JoinSet<()>>, time: Duration) {
+/// Waits for connections to end by themselves, and what they fetch for others; no longer than `drain-time`.
+async fn drain(worker: &Worker, connections: Vec<JoinSet<()>>) {
+    let time = worker.view().snapshot.bounds.drain_time;
     let all = async {
         for mut tasks in connections {
             while tasks.join_next().await.is_some() {}
         }
+        let mut fetches = worker.take_fetches();
+        while fetches.join_next().await.is_some() {}
     };
     if tokio::time::timeout(time, all).await.is_err() {
         tracing::warn!(after_s = time.as_secs(), "connections were cut because draining took too long");

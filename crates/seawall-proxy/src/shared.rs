@@ -9,7 +9,9 @@ use seawall_rules::limit::LimitTable;
 use seawall_rules::receipt::Sealer;
 use seawall_rules::set::RuleSet;
 use seawall_rules::tally::Tally;
+use seawall_store::Store;
 
+use crate::cache::Cache;
 use crate::intermediaries::Reporter;
 use crate::origin::OriginStats;
 use crate::snapshot::{SiteSpec, Snapshot};
@@ -32,6 +34,8 @@ pub struct Shared {
     pub seed: (u64, u64),
     /// Where suspected intermediaries are reported.
     pub intermediaries: Reporter,
+    /// What was stored, and what is being fetched.
+    pub cache: Cache,
     /// Only the control plane and a worker that takes up a new snapshot lock this.
     registry: Mutex<Registry>,
 }
@@ -71,6 +75,8 @@ pub struct SharedParts {
     pub seed: (u64, u64),
     /// Where suspected intermediaries are reported.
     pub intermediaries: Reporter,
+    /// Where responses are stored.
+    pub store: Arc<dyn Store>,
 }
 
 impl Shared {
@@ -85,6 +91,7 @@ impl Shared {
             process: parts.process,
             seed: parts.seed,
             intermediaries: parts.intermediaries,
+            cache: Cache::new(parts.store, parts.seed),
             registry: Mutex::default(),
         })
     }

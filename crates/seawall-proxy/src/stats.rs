@@ -3,6 +3,7 @@
 use seawall_http::Protocol;
 use seawall_rules::refusal::{Bound, Cause, CauseKind, OriginFault};
 
+use crate::cache::CacheStats;
 use crate::counter::Counter;
 
 /// Counters of one worker.
@@ -36,6 +37,8 @@ pub struct WorkerStats {
     pub exchange_time: Durations,
     /// From a request handed to the origin pool to its response's header section.
     pub origin_time: Durations,
+    /// What the cache did.
+    pub cache: CacheStats,
 }
 
 /// How an exchange ended.

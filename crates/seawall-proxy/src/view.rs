@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use seawall_config::config::Source;
+use seawall_config::config::{SiteCache, Source};
 use seawall_rules::tally::Tally;
 
 use crate::files::FileOrigin;
@@ -58,6 +58,16 @@ impl View {
 }
 
 impl SiteRuntime {
+    /// The site.
+    pub(crate) fn spec(&self) -> &Arc<SiteSpec> {
+        &self.spec
+    }
+
+    /// How its responses are cached, if they are.
+    pub(crate) fn cache(&self) -> Option<&SiteCache> {
+        self.spec.site.cache.as_ref()
+    }
+
     fn new(shared: &Shared, worker: usize, spec: &Arc<SiteSpec>) -> Self {
         let backing = match (&spec.responder, &spec.site.source) {
             (Responder::Origins(tls), Source::Origins(group)) => {

@@ -2,6 +2,7 @@
 //! immutable snapshots and atomics.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use seawall_http::{ClientIdentity, Field, Now};
 use seawall_rules::receipt::Stamp;
 use seawall_rules::set::Scratch;
 use slab::Slab;
+use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::date::DateCache;
@@ -39,6 +41,8 @@ pub(crate) struct Worker {
     draining: Cell<bool>,
     /// Connections without a request in progress, to be woken when the worker drains.
     parked: RefCell<Slab<Waker>>,
+    /// Fetches for the cache that are under way.
+    fetches: RefCell<JoinSet<()>>,
 }
 
 impl Worker {
@@ -61,6 +65,7 @@ impl Worker {
             stamp: Cell::new(Stamp { process: shared.process.wrapping_add(number as u8), sequence: 0 }),
             draining: Cell::new(false),
             parked: RefCell::default(),
+            fetches: RefCell::default(),
             shared,
         })
     }
@@ -112,6 +117,19 @@ impl Worker {
     /// rounded up.
     pub(crate) fn share_of(&self, bound: usize) -> u64 {
         bound.div_ceil(self.shared.workers) as u64
+    }
+
+    /// Runs a fetch beside the exchanges; it is waited for when the worker drains.
+    pub(crate) fn spawn(&self, fetch: impl Future<Output = ()> + 'static) {
+        let mut fetches = self.fetches.borrow_mut();
+        // Those that have ended. One that panicked has said so, and those who waited for it know.
+        while fetches.try_join_next().is_some() {}
+        fetches.spawn_local(fetch);
+    }
+
+    /// The fetches that are under way.
+    pub(crate) fn take_fetches(&self) -> JoinSet<()> {
+        self.fetches.take()
     }
 
     /// Whether connections are to end with their current exchange.

@@ -35,8 +35,8 @@ use seawall_rules::tally::Totals;
 
 use self::fleet::{Fleet, FleetParts};
 use self::open::{
-    accept_policy, admin_listener, load_certificates, open_access_log, open_rulebook, random, server_tls,
-    workers,
+    accept_policy, admin_listener, load_certificates, open_access_log, open_rulebook, open_store, random,
+    server_tls, workers,
 };
 use crate::load::ConfigSource;
 use crate::rulebook::{Entry, Rulebook};
@@ -135,6 +135,7 @@ impl Edge {
             process: seeds.process,
             seed: seeds.sketch,
             intermediaries: Reporter::default(),
+            store: open_store(&config),
         });
         let bounds = &config.bounds;
         let connections = descriptors::connections(bounds.connections, workers);

@@ -84,6 +84,17 @@ pub fn set_forwarded(
     add_via(headers, received.protocol);
 }
 
+/// The scheme that [`set_forwarded`] names to the origin, before it has done so: a trusted hop may have taken TLS off.
+pub fn forwarded_scheme(headers: &HeaderMap, client: &ClientIdentity, received: Scheme) -> Scheme {
+    if !client.peer_is_trusted() || !has_usable_proto(headers) {
+        return received;
+    }
+    match headers.get(X_FORWARDED_PROTO) {
+        Some(proto) if proto == Scheme::Https.as_str() => Scheme::Https,
+        _ => Scheme::Http,
+    }
+}
+
 /// Appends to `Via` that the message was received by Seawall in that protocol (RFC 9110 §7.6.3). HTTP/2 is `2.0`:
 /// its minor version is implied to be 0 (§2.5).
 pub fn add_via(headers: &mut HeaderMap, protocol: Protocol) {
@@ -321,6 +332,18 @@ mod tests {
         let client = untrusted("192.0.2.9").with_suspected_peer();
         set_forwarded(&mut request, &client, &ClientFieldName::XForwardedFor, RECEIVED);
         check(&request, "x-forwarded-for", &["192.0.2.9"]);
+    }
+
+    #[test]
+    fn scheme_is_that_which_the_origin_is_told() {
+        for (client, proto) in
+            [(untrusted("192.0.2.9"), "http"), (hop(), "http"), (hop(), "https"), (hop(), "ftp")]
+        {
+            let mut request = headers(&[("x-forwarded-proto", proto)]);
+            let scheme = forwarded_scheme(&request, &client, RECEIVED.scheme);
+            set_forwarded(&mut request, &client, &ClientFieldName::XForwardedFor, RECEIVED);
+            check(&request, "x-forwarded-proto", &[scheme.as_str()]);
+        }
     }
 
     #[test]

@@ -187,12 +187,12 @@ fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn content_range(range: ByteRange, size: u64) -> String {
+pub(crate) fn content_range(range: ByteRange, size: u64) -> String {
     format!("bytes {}-{}/{size}", range.start, range.last())
 }
 
 /// 128 bits that nobody who wrote the file could know.
-fn boundary() -> String {
+pub(crate) fn boundary() -> String {
     let state = RandomState::new();
     format!("{:016x}{:016x}", state.hash_one(0_u8), state.hash_one(1_u8))
 }

@@ -225,11 +225,12 @@ fn waiting_exchanges_are_bounded() {
     );
     let edge = Edge::start(&text);
     let mut clients: Vec<Client> = (0..3).map(|_| edge.connect()).collect();
-    clients[0].send(GET);
+    let get = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients[0].send(get("/1"));
     eventually("the first has the connection", || origin.connections() == 1);
-    clients[1].send(GET);
+    clients[1].send(get("/2"));
     eventually("the second waits", || edge.stats().exchanges_open.get() == 2);
-    let third = clients[2].ask(GET);
+    let third = clients[2].ask(get("/3"));
     assert_eq!((third.status, edge.hits(Bound::Queue)), (503, 1), "{}", third.head);
     let second = clients[1].response();
     assert_eq!((second.status, edge.hits(Bound::QueueTime)), (503, 1));

@@ -23,6 +23,7 @@ use seawall_rules::limit::LimitTable;
 use seawall_rules::receipt::{ReceiptFacts, Sealer};
 use seawall_rules::refusal::Bound;
 use seawall_rules::set::{Numbered, RuleSet};
+use seawall_store::{Settings, TieredStore};
 use tokio::sync::watch;
 
 use crate::client::Client;
@@ -63,7 +64,16 @@ impl Edge {
     }
 
     fn serve(config: Config, log: Option<AccessLogHandle>) -> Self {
-        let workers = 1;
+        Self::serve_with(config, log, 1)
+    }
+
+    /// With so many workers; the kernel spreads connections over them.
+    pub(crate) fn with_workers(origin: &Origin, text: &str, workers: usize) -> Self {
+        let text = format!("{text}\n[[site]]\norigin = \"http://{}\"\n", origin.address);
+        Self::serve_with(config(&text, false), None, workers)
+    }
+
+    fn serve_with(config: Config, log: Option<AccessLogHandle>, workers: usize) -> Self {
         let bound = bind(&config.listen, workers).unwrap();
         let address = bound.addresses().next().unwrap().1;
         let shared = Shared::new(SharedParts {
@@ -74,6 +84,7 @@ impl Edge {
             process: 1,
             seed: (1, 2),
             intermediaries: Reporter::default(),
+            store: Arc::new(TieredStore::new(&Settings { memory_bytes: config.cache.memory })),
         });
         let bounds = &config.bounds;
         let admission = Admission::new(bounds.connections, bounds.connections_per_network, [7; 16]);

@@ -8,6 +8,8 @@ mod edge;
 mod origin;
 
 mod bounds;
+mod caching;
+mod collapsing;
 mod content;
 mod faults;
 mod fields;

@@ -12,6 +12,7 @@ use seawall_proxy::access_log::AccessLog;
 use seawall_proxy::listen::{AcceptPolicy, InheritedSocket};
 use seawall_proxy::tls::{CertificateStore, Certificates, server_config};
 use seawall_rules::set::RuleSet;
+use seawall_store::{Settings, Store, TieredStore};
 
 use super::EdgeError;
 use super::fleet::Tls;
@@ -134,3 +135,8 @@ pub(super) fn random() -> Result<Seeds, EdgeError> {
 
 /// How long a process that takes over waits for the old one to let go of the rulebook.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where responses are stored.
+pub(super) fn open_store(config: &Config) -> Arc<dyn Store> {
+    Arc::new(TieredStore::new(&Settings { memory_bytes: config.cache.memory }))
+}

@@ -29,6 +29,8 @@ workers = 2
 @CLIENT@
 [[site]]
 origin = "@ORIGIN@"
+# What arrives at the origin is counted.
+cache = false
 [[limit]]
 name = "per-client"
 by = "client"

@@ -1,0 +1,306 @@
+//! Asks the origin on the cache's behalf, and decides what becomes of its response.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use seawall_cache::validate::{HeadUpdate, freshened_by};
+use seawall_cache::{Received, StoredResponse, make_conditional};
+use seawall_config::config::SiteCache;
+use seawall_http::UnixTime;
+use seawall_store::{Fill, Moment, NotAdmitted, Variant};
+
+use super::asked::Asked;
+use super::flight::{Flight, Held};
+use super::stats::NotStored;
+use super::{Cache, unkeyed};
+use crate::body::RequestBody;
+use crate::clock;
+use crate::exchange::{Arrival, Circle, ask, prepare, receive_fields};
+use crate::origin::{Fault, OriginBody, OriginPool};
+use crate::view::SiteRuntime;
+use crate::worker::Worker;
+
+/// What it takes to ask the origin for one request.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) site: Rc<SiteRuntime>,
+    pub(crate) pool: Rc<OriginPool>,
+    pub(crate) asked: Rc<Asked>,
+}
+
+/// What the origin is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    /// What the client asks, with its conditions and its range.
+    AsAsked,
+    /// For all of it: whoever waits has conditions of its own.
+    Whole,
+    /// Whether this is still good.
+    Validating(Held),
+}
+
+/// Whose client learns of interim responses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Interims {
+    PassedOn,
+    Dropped,
+}
+
+/// What becomes of an error of the origin's that a stored response may stand in for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OnServerError {
+    /// It is a response like any other.
+    Take,
+    /// What is stored stays.
+    KeepStored,
+}
+
+/// An origin's response, as it came.
+pub(crate) struct Fetched {
+    pub(crate) response: Response<OriginBody>,
+    request_time: UnixTime,
+    response_time: UnixTime,
+    asked: Moment,
+}
+
+/// Why there is no response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unanswered {
+    Fault(Fault),
+    Circle,
+}
+
+/// What becomes of a response.
+pub(crate) enum Landing {
+    /// It is for the request alone that was sent.
+    Apart(Box<Response<OriginBody>>, Option<NotStored>),
+    /// It is being stored.
+    Storing(Box<Storing>),
+    /// It is a 304: the stored response is good.
+    Freshened(Held),
+}
+
+/// A 304 about another response than was asked about.
+pub(crate) struct Mismatch;
+
+/// A response on its way into the store.
+pub(crate) struct Storing {
+    pub(crate) status: StatusCode,
+    /// All of them, also those that are not stored.
+    pub(crate) fields: HeaderMap,
+    pub(crate) fill: Fill,
+    pub(crate) body: OriginBody,
+}
+
+impl Fetched {
+    fn received(&self) -> Received<'_> {
+        Received {
+            status: self.response.status(),
+            fields: self.response.headers(),
+            request_time: self.request_time,
+            response_time: self.response_time,
+        }
+    }
+}
+
+impl Context {
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.worker.shared.cache
+    }
+
+    pub(crate) fn settings(&self) -> &SiteCache {
+        self.site.cache().expect("invariant: only a site with a cache has a context")
+    }
+
+    /// Asks the origin.
+    pub(crate) async fn fetch(&self, question: &Question, interims: Interims) -> Result<Fetched, Unanswered> {
+        let (request_time, moment) = (clock::wall(), self.cache().store.moment());
+        let request = self.request(question, interims).map_err(|Circle| Unanswered::Circle)?;
+        let asked = ask(&self.worker, &self.pool, request).await;
+        let mut response = asked.map_err(|error| Unanswered::Fault(error.fault()))?;
+        receive_fields(response.headers_mut());
+        Ok(Fetched { response, request_time, response_time: clock::wall(), asked: moment })
+    }
+
+    fn request(&self, question: &Question, interims: Interims) -> Result<Request<RequestBody>, Circle> {
+        let admitted = &self.asked.admitted;
+        let mut parts = admitted.parts.clone();
+        parts.uri = self.asked.target.clone();
+        unkeyed::remove(&mut parts.headers);
+        match question {
+            Question::AsAsked => {}
+            Question::Whole => CONDITIONS.iter().for_each(|name| drop(parts.headers.remove(name))),
+            Question::Validating(held) => drop(make_conditional(&mut parts.headers, &held.response)),
+        }
+        let arrival = Arrival {
+            view: &admitted.view,
+            client: &admitted.client,
+            protocol: admitted.protocol,
+            scheme: admitted.scheme,
+        };
+        prepare(&mut parts, arrival)?;
+        let mut request = Request::from_parts(parts, RequestBody::Empty);
+        if let (Interims::PassedOn, Some(interim)) = (interims, &admitted.interim) {
+            interim.watch(&mut request);
+        }
+        Ok(request)
+    }
+
+    /// Decides what becomes of a response.
+    pub(crate) fn land(
+        &self,
+        fetched: Fetched,
+        question: &Question,
+        on_error: OnServerError,
+        may_store: impl Fn() -> bool,
+    ) -> Result<Landing, Mismatch> {
+        let status = fetched.response.status();
+        if let Question::Validating(held) = question {
+            if status == StatusCode::NOT_MODIFIED {
+                return self.freshen(&fetched, held);
+            }
+            if self.asked.admitted.parts.method == Method::HEAD {
+                return Ok(self.update_from_head(fetched, held));
+            }
+        }
+        if on_error == OnServerError::KeepStored && is_server_error(status) {
+            return Ok(Landing::Apart(Box::new(fetched.response), None));
+        }
+        let admitted = if may_store() { self.admit(&fetched) } else { Err(NotStored::Invalidated) };
+        Ok(match admitted {
+            Ok(fill) => {
+                let (parts, body) = fetched.response.into_parts();
+                self.worker.stats.cache.stores.add(1);
+                let storing = Storing { status, fields: parts.headers, fill, body };
+                Landing::Storing(Box::new(storing))
+            }
+            Err(reason) => {
+                self.worker.stats.cache.not_stored(reason);
+                Landing::Apart(Box::new(fetched.response), Some(reason))
+            }
+        })
+    }
+
+    /// RFC 9111 §3.
+    fn admit(&self, fetched: &Fetched) -> Result<Fill, NotStored> {
+        let policy = &self.settings().policy;
+        let stored = self.asked.with_facts(|facts| StoredResponse::new(facts, &fetched.received(), policy));
+        let stored = stored.map_err(NotStored::Forbidden)?;
+        let length = fetched.response.body().size_hint().exact();
+        let store = &self.cache().store;
+        store.fill(&self.asked.key, stored, length, fetched.asked).map_err(|refused| match refused {
+            NotAdmitted::TooLarge => NotStored::TooLarge,
+            NotAdmitted::Busy => NotStored::Busy,
+        })
+    }
+
+    /// RFC 9111 §4.3.4.
+    fn freshen(&self, fetched: &Fetched, held: &Held) -> Result<Landing, Mismatch> {
+        let fields = fetched.response.headers();
+        if freshened_by(fields, &[&held.response]).is_empty() {
+            return Err(Mismatch);
+        }
+        let mut response = StoredResponse::clone(&held.response);
+        self.asked.with_facts(|facts| {
+            response.freshen(facts, &fetched.received(), &self.settings().policy);
+        });
+        self.worker.stats.cache.freshened.add(1);
+        Ok(Landing::Freshened(self.replace(held, response, fetched.asked)))
+    }
+
+    /// RFC 9111 §4.3.5.
+    fn update_from_head(&self, fetched: Fetched, held: &Held) -> Landing {
+        if fetched.response.status() == StatusCode::OK {
+            let mut response = StoredResponse::clone(&held.response);
+            let update = self.asked.with_facts(|facts| {
+                response.update_from_head(facts, &fetched.received(), &self.settings().policy)
+            });
+            match update {
+                HeadUpdate::Freshened => {
+                    self.worker.stats.cache.freshened.add(1);
+                    self.replace(held, response, fetched.asked);
+                }
+                // Nobody vouches for it as of now.
+                HeadUpdate::Invalidated => {
+                    let as_of = held.variant.as_ref().map_or(fetched.asked, Variant::stored_at);
+                    self.replace(held, response, as_of);
+                }
+            }
+        }
+        Landing::Apart(Box::new(fetched.response), None)
+    }
+
+    /// Puts another header section in front of stored content. If that has left the store meanwhile, this request has it
+    /// still.
+    fn replace(&self, held: &Held, response: StoredResponse, asked: Moment) -> Held {
+        let response = Arc::new(response);
+        if let Some(old) = &held.variant {
+            let (store, key) = (&self.cache().store, &self.asked.key);
+            if let Some(variant) = store.replace(key, old, StoredResponse::clone(&response), asked) {
+                return Held::from(&variant);
+            }
+        }
+        Held { response, content: held.content.clone(), variant: None }
+    }
+}
+
+/// Brings content into the store, and to whoever reads it, to its end. False if it broke off.
+pub(crate) async fn pump(worker: &Worker, mut body: OriginBody, mut fill: Fill, flight: &Flight) -> bool {
+    let filling = fill.filling();
+    loop {
+        let has_room = async { poll_fn(|cx| fill.poll_room(cx)).await };
+        let is_in_vain = async {
+            flight.unwanted().await;
+            if filling.is_open() {
+                // It is worth storing.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = has_room => {}
+            () = is_in_vain => return false,
+        }
+        if !filling.is_open() && !flight.is_wanted() {
+            return false;
+        }
+        match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            Some(Ok(frame)) => {
+                // Trailers are not stored (RFC 9111 §3).
+                if let Ok(bytes) = frame.into_data() {
+                    worker.stats.origin_bytes.add(bytes.len() as u64);
+                    fill.push(bytes);
+                }
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a response broke off while it was stored");
+                worker.stats.cache.broken.add(1);
+                return false;
+            }
+            None => {
+                fill.finish();
+                return true;
+            }
+        }
+    }
+}
+
+/// What a stored response may stand in for (RFC 5861 §4).
+pub(crate) fn is_server_error(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// What a request may be conditional by, and its range.
+const CONDITIONS: [HeaderName; 6] = [
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+];
