@@ -1,38 +1,59 @@
-//! `cargo xtask bench`: what an exchange costs `seawall`, with nginx beside it in the same run.
+//! `cargo xtask bench`: what an exchange costs `seawall`, with its peers and a floor beside it in the same run.
 //!
 //! The server runs on one core and the load on another. What is compared is the CPU time of the server's processes
-//! per exchange: it depends far less than throughput on what else the machine does, and on the load generator. Servers
-//! take turns within each round, so that a slow minute slows all of them; a round in which somebody else took more
-//! than a share of the server's core is dropped and made up for.
+//! per exchange: it depends far less than throughput on what else the machine does, and on the load generator. Which
+//! rounds count: [`rounds`]. Nothing is sent to any address but loopback, every load is bounded, and servers and
+//! clients end with this process.
 
 mod case;
 mod cpu;
+mod idle;
+mod instructions;
+mod latency;
 mod load;
-mod memory;
-mod report;
+mod page;
+mod program;
+mod results;
+mod rounds;
 mod rules;
+mod scale;
 mod server;
+mod statistics;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use clap::Args;
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand, ValueEnum as _};
+use serde::Serialize;
 
-use self::case::{CASES, Case};
-use self::cpu::{CoreClock, cpu_time};
-use self::report::{Figures, Report};
-use self::server::{Origin, Server};
-use crate::shell;
+use self::case::{CASES, Case, Cores};
+use self::cpu::{Clock, memory_bytes};
+use self::idle::Idle;
+use self::latency::Latency;
+use self::load::Outcome;
+use self::program::Tools;
+use self::results::{CaseResult, Circumstances, write_json};
+use self::rounds::{Rounds, Sample};
+use self::server::{Origin, Peer, Server, Site};
+
+pub(crate) use self::instructions::check as check_instructions;
 
 /// What to measure, and how long.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
-    /// Cases; all when none is named.
-    cases: Vec<String>,
+    #[command(subcommand)]
+    other: Option<Other>,
+    /// This case alone (may be repeated).
+    #[arg(long, value_name = "CASE")]
+    only: Vec<String>,
     /// List the cases.
     #[arg(long)]
     list: bool,
+    /// This peer beside Seawall (may be repeated); all when absent.
+    #[arg(long, value_enum, value_name = "NAME")]
+    peer: Vec<Peer>,
     /// The binary; built with the release profile when absent.
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
@@ -40,58 +61,214 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     baseline: Option<PathBuf>,
     /// Rounds that count, for each case.
-    #[arg(long, default_value_t = 7, value_name = "N")]
-    rounds: usize,
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: u64,
     /// How long each server is under load in a round.
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
-    /// A round in which others took more than this share of the server's core is dropped, in percent.
+    /// A round in which others took more than this share of a core is dropped, in percent.
     #[arg(long, default_value_t = 10, value_name = "PERCENT")]
     disturbance: u64,
-    /// Idle connections to measure memory with (may be repeated); none when cases are named.
-    #[arg(long, value_name = "N")]
-    idle: Vec<usize>,
-    /// Write the results to docs/benchmarks.md.
+    /// Idle connections to measure memory with; 10,000 when absent, none with `--only`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=20_000))]
+    idle: Option<u64>,
+    /// Latency at half load, with `--only` too.
     #[arg(long)]
+    latency: bool,
+    /// Count instructions by callgrind instead, and compare with bench/instructions.json.
+    #[arg(long)]
+    instructions: bool,
+    /// Write the results to docs/benchmarks.md and docs/benchmarks.json, or the counts to bench/instructions.json.
+    #[arg(long, conflicts_with_all = ["only", "peer"])]
     write: bool,
 }
 
-/// One server under load, once.
-struct Sample {
-    /// CPU time per exchange, in µs.
-    cpu_us: f64,
-    exchanges: u64,
-    /// Share of the server's core that others took.
-    disturbance: f64,
+/// Other things to measure.
+#[derive(Subcommand)]
+enum Other {
+    /// Cost of a request by the number of rules, and of keys of a limit.
+    Scale(scale::Options),
+}
+
+/// All that a run measures.
+#[derive(Serialize)]
+struct Results {
+    circumstances: Circumstances,
+    rounds_wanted: u64,
+    seconds: u64,
+    disturbance_max_percent: u64,
+    cases: Vec<CaseResult>,
+    latency: Vec<Latency>,
+    idle: Vec<Idle>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.list {
-        CASES.iter().for_each(|case| println!("{:<14} {}", case.name, case.what));
+        CASES.iter().for_each(|case| println!("{:<22} {}", case.name, case.what));
         return Ok(());
     }
-    let cases = choose(&options.cases)?;
-    let binary = options.binary.clone().map_or_else(build, Ok)?;
-    let origin = Origin::start()?;
-    let mut servers = vec![Server::seawall("seawall", &binary, &origin)?];
-    if let Some(baseline) = &options.baseline {
-        servers.push(Server::seawall("baseline", baseline, &origin)?);
+    if options.instructions {
+        return instructions::run(options.write);
     }
-    servers.push(Server::nginx(&origin)?);
-    let mut report = Report::new(&servers, options)?;
-    for case in cases {
-        let figures = measure(case, &servers, options)?;
-        report.add_case(case, &servers, figures);
+    if let Some(Other::Scale(options)) = &options.other {
+        return scale::run(options);
     }
-    drop(servers);
-    let idle = if options.idle.is_empty() && options.cases.is_empty() { &IDLE[..] } else { &options.idle };
-    for connections in idle {
-        report.add_idle(*connections, memory::measure(*connections, &binary, &origin)?);
+    program::raise_files_max();
+    Bench::new(options)?.run()
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    cases: Vec<&'static Case>,
+    peers: Vec<Peer>,
+    binary: PathBuf,
+    tools: Tools,
+}
+
+impl<'a> Bench<'a> {
+    fn new(options: &'a Options) -> Result<Self> {
+        let peers = if options.peer.is_empty() { Peer::value_variants() } else { &options.peer };
+        Ok(Self {
+            options,
+            cases: choose(&options.only)?,
+            peers: peers.to_vec(),
+            binary: options.binary.clone().map_or_else(program::build_seawall, Ok)?,
+            tools: Tools::build()?,
+        })
     }
-    if options.write {
-        report.write()?;
+
+    fn run(&self) -> Result<()> {
+        let mut results: Option<Results> = None;
+        let mut page = String::new();
+        for cores in [Cores::Apart, Cores::Shared] {
+            let cases: Vec<_> = self.cases.iter().copied().filter(|case| case.cores == cores).collect();
+            if cases.is_empty() {
+                continue;
+            }
+            let origin = Origin::start(cores)?;
+            let servers = self.start(&Site { binary: &self.binary, origin: &origin, cores })?;
+            let results = match &mut results {
+                Some(results) => results,
+                None => results.insert(self.begin(&servers, &mut page)?),
+            };
+            for case in cases {
+                let measured = self.measure(case, &servers, &origin)?;
+                say(&mut page, &page::case(&measured));
+                if latency::CASES.contains(&case.name) && (self.options.latency || self.is_whole()) {
+                    results.latency.extend(latency::measure(case, &servers, &measured, &self.tools)?);
+                }
+                results.cases.push(measured);
+            }
+        }
+        let mut results = results.context("no case was chosen")?;
+        if !results.latency.is_empty() {
+            say(&mut page, &latency::page(&results.latency));
+        }
+        results.idle = self.idle()?;
+        if !results.idle.is_empty() {
+            say(&mut page, &idle::page(&results.idle));
+        }
+        write_json("benchmarks.json", &results, self.options.write)?;
+        if self.options.write {
+            page::write("cases", &page)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn begin(&self, servers: &[Server], page: &mut String) -> Result<Results> {
+        let circumstances = Circumstances::now(servers)?;
+        say(page, &page::circumstances(&circumstances));
+        Ok(Results {
+            circumstances,
+            rounds_wanted: self.options.rounds,
+            seconds: self.options.seconds,
+            disturbance_max_percent: self.options.disturbance,
+            cases: Vec::new(),
+            latency: Vec::new(),
+            idle: Vec::new(),
+        })
+    }
+
+    /// Whether nothing was chosen, so that everything is measured.
+    fn is_whole(&self) -> bool {
+        self.options.only.is_empty()
+    }
+
+    fn start(&self, site: &Site<'_>) -> Result<Vec<Server>> {
+        let mut servers = vec![Server::seawall("seawall", site)?];
+        if let Some(baseline) = &self.options.baseline {
+            servers.push(Server::seawall("baseline", &Site { binary: baseline, ..*site })?);
+        }
+        for peer in &self.peers {
+            servers.push(Server::start(*peer, site)?);
+        }
+        servers.push(Server::floor(&self.tools.floor, site)?);
+        Ok(servers)
+    }
+
+    /// Rounds of all servers in turn, until enough of them were undisturbed, or as many were in vain.
+    fn measure(&self, case: &Case, servers: &[Server], origin: &Origin) -> Result<CaseResult> {
+        let mut taking_part = Vec::new();
+        let mut refused = Vec::new();
+        // Not counted: connections to origins, caches, lazy automata and branch predictors warm up.
+        for server in servers.iter().filter(|server| server.address(case).is_some()) {
+            let first = self.load(case, server, origin, WARM_UP)?;
+            // The first one may have filled the cache; from the second on, nothing may reach the origin.
+            let outcome =
+                if case.work.is_cached() { self.load(case, server, origin, WARM_UP)? } else { first };
+            match outcome {
+                Outcome::Answered(_) => taking_part.push(server),
+                Outcome::Forwarded { .. } => refused.push((server.name, why(&outcome))),
+            }
+        }
+        let mut rounds = Rounds::new(self.options.rounds as usize, self.options.disturbance as f64 / 100.0);
+        while !rounds.is_complete() && !taking_part.is_empty() {
+            let samples = taking_part.iter().map(|server| self.sample(case, server, origin));
+            rounds.offer(samples.collect::<Result<_>>()?);
+        }
+        Ok(CaseResult::new(case, &taking_part, &rounds, refused))
+    }
+
+    fn load(&self, case: &Case, server: &Server, origin: &Origin, time: Duration) -> Result<Outcome> {
+        let address = server.address(case).context("invariant: it takes part")?;
+        load::run(case, server, address, origin, &self.tools, time)
+            .with_context(|| format!("{} with {}", case.name, server.name))
+    }
+
+    fn sample(&self, case: &Case, server: &Server, origin: &Origin) -> Result<Sample> {
+        let (processes, origins) = (server.processes()?, origin.processes()?);
+        let before = Clock::now(&processes, &origins)?;
+        let outcome = self.load(case, server, origin, Duration::from_secs(self.options.seconds))?;
+        let span = Clock::now(&processes, &origins)?.since(&before);
+        let Outcome::Answered(exchanges) = outcome else {
+            anyhow::bail!("{} with {}: {}", case.name, server.name, why(&outcome));
+        };
+        Ok(Sample::new(&span, exchanges, case.cores, memory_bytes(&processes)?))
+    }
+
+    fn idle(&self) -> Result<Vec<Idle>> {
+        let connections = match self.options.idle {
+            Some(connections) => connections,
+            None if self.is_whole() => IDLE,
+            None => 0,
+        };
+        // A server that may open too few files would close some of them.
+        let most = program::connections_max() / 100 * 100;
+        if connections > most {
+            eprintln!(
+                "{most} idle connections instead of {connections}: more need more open files (ulimit -n)"
+            );
+        }
+        let connections = connections.min(most);
+        if connections == 0 {
+            return Ok(Vec::new());
+        }
+        let origin = Origin::start(Cores::Apart)?;
+        let site = Site { binary: &self.binary, origin: &origin, cores: Cores::Apart };
+        let servers = self.start(&site)?;
+        let idle = servers.iter().map(|server| idle::measure(connections as usize, server));
+        idle.filter_map(Result::transpose).collect()
+    }
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Case>> {
@@ -107,53 +284,24 @@ fn choose(names: &[String]) -> Result<Vec<&'static Case>> {
     names.iter().map(find).collect()
 }
 
-fn build() -> Result<PathBuf> {
-    shell::run(shell::cargo().args(["build", "--release", "--package", "seawall", "--locked"]))?;
-    let binary = shell::target_dir().join("release/seawall");
-    if !binary.is_file() {
-        bail!("cargo built no {}", binary.display());
-    }
-    Ok(binary)
-}
-
-/// Rounds of all servers in turn, until enough of them were undisturbed, or as many were in vain.
-fn measure(case: &Case, servers: &[Server], options: &Options) -> Result<Vec<Figures>> {
-    let mut figures: Vec<Figures> = servers.iter().map(|_| Figures::default()).collect();
-    let bound = options.disturbance as f64 / 100.0;
-    let rounds_max = options.rounds * ROUNDS_FACTOR_MAX;
-    for round in 0..rounds_max {
-        let kept = figures.first().map_or(0, |figures| figures.cpu_us.len());
-        if kept >= options.rounds {
-            break;
-        }
-        let samples: Vec<Sample> =
-            servers.iter().map(|server| sample(case, server, options.seconds)).collect::<Result<_>>()?;
-        let is_disturbed = samples.iter().any(|sample| sample.disturbance > bound);
-        // Too few undisturbed rounds: what is left is taken as it is, and the report says so.
-        let is_needed = rounds_max - round <= options.rounds - kept;
-        for (figures, sample) in figures.iter_mut().zip(samples) {
-            figures.add(&sample, is_disturbed, is_needed);
+fn why(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Answered(exchanges) => format!("it answered {exchanges} requests"),
+        Outcome::Forwarded { exchanges, asked } => {
+            format!("of {exchanges} requests for what it had already fetched, {asked} reached the origin")
         }
     }
-    Ok(figures)
 }
 
-fn sample(case: &Case, server: &Server, seconds: u64) -> Result<Sample> {
-    let processes = server.processes()?;
-    let (core, before) = (CoreClock::now(server::SERVER_CORE)?, cpu_time(&processes)?);
-    let exchanges = load::run(case, server, Duration::from_secs(seconds))?;
-    let (core, after) = (CoreClock::now(server::SERVER_CORE)?.since(&core), cpu_time(&processes)?);
-    let used = after.saturating_sub(before);
-    Ok(Sample {
-        cpu_us: used.as_secs_f64() * 1e6 / exchanges as f64,
-        exchanges,
-        disturbance: core.share_of_others(used),
-    })
+/// Prints a part of the page and keeps it.
+fn say(page: &mut String, part: &str) {
+    println!("{}", part.trim_end());
+    println!();
+    page.push_str(part);
+    page.push('\n');
 }
 
-/// A busy machine may spoil this many rounds for each that counts.
-const ROUNDS_FACTOR_MAX: usize = 3;
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Idle connections, when nothing else is said.
-// A process that may open 20,000 files lets in half as many connections: the other half is for origins.
-const IDLE: [usize; 2] = [1_000, 9_000];
+const IDLE: u64 = 10_000;

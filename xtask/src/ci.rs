@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{conformance, fuzz, setup, shell, units};
+use crate::{bench, conformance, fuzz, setup, shell, units};
 
 struct Step {
     name: &'static str,
@@ -107,6 +107,11 @@ const STEPS: &[Step] = &[
     Step { name: "doctest", what: "examples in the documentation", run: doctest },
     Step { name: "doc", what: "documentation builds without a warning", run: doc },
     Step { name: "build", what: "the binary", run: build },
+    Step {
+        name: "instructions",
+        what: "instruction counts against the committed ones",
+        run: |_| bench::check_instructions(),
+    },
     Step { name: "units", what: "systemd units", run: |_| units::verify() },
     Step { name: "conformance", what: "public suites against the binary", run: |_| conformance::run_all() },
     Step { name: "fuzz", what: "each fuzz target, 15 s", run: |_| fuzz::run(None, FUZZ_TIME) },

@@ -49,7 +49,7 @@ enum Chore {
     },
     /// Run public suites against a running `seawall` in front of a real nginx.
     Conformance(conformance::Options),
-    /// Measure what an exchange costs, with nginx beside it.
+    /// Measure what an exchange costs, with its peers beside it.
     Bench(bench::Options),
     /// Check the systemd units.
     Units,

@@ -1,135 +1,209 @@
 //! The servers under load: the same work described to each in its own words.
+//!
+//! Each peer has what its operators write for the same purpose: one condition on the user agent, a limit by client that
+//! never bites, a cache, keep-alive towards the origin, no log.
+
+mod apache;
+mod floor;
+mod h2o;
+mod haproxy;
+mod nginx;
+mod origin;
+mod seawall;
+mod varnish;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use seawall_testkit::{Nginx, NginxBuilder, Seawall, free_port};
+use clap::ValueEnum;
+use seawall_testkit::{Certificate, Dir, Process, Seawall, find_program, free_port};
 
-use super::case::{FILES, PROXIED, STORM_AGENT};
+use super::case::{Case, Client, Cores, FILES, PROXIED, STORM_AGENT, Size, Work};
 use super::cpu::with_children;
-use super::rules;
-use crate::shell;
+use super::program::pin;
+
+pub(super) use self::origin::Origin;
 
 pub(super) const SERVER_CORE: usize = 0;
 pub(super) const LOAD_CORE: usize = 1;
 
-/// What answers proxied requests: an nginx on the core of the load.
-pub(super) struct Origin(Nginx);
+/// Whom Seawall is compared with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Peer {
+    /// nginx.
+    Nginx,
+    /// HAProxy.
+    Haproxy,
+    /// Varnish Cache.
+    Varnish,
+    /// H2O.
+    H2o,
+    /// Apache httpd with mod_evasive and mod_cache.
+    Apache,
+}
+
+/// What a server is to the comparison.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    /// What is measured.
+    Ours,
+    /// Competes for being the best peer.
+    Peer,
+    /// Does no work; nobody can be cheaper.
+    Floor,
+}
+
+/// What all servers of a run share.
+pub(super) struct Site<'a> {
+    /// The `seawall` to be measured, for [`Server::seawall`].
+    pub(super) binary: &'a Path,
+    pub(super) origin: &'a Origin,
+    pub(super) cores: Cores,
+}
 
 /// One server under load.
 pub(super) struct Server {
     pub(super) name: &'static str,
     pub(super) version: String,
-    pub(super) http1: SocketAddr,
-    pub(super) http2: SocketAddr,
-    pub(super) tls: SocketAddr,
+    pub(super) role: Role,
+    addresses: Addresses,
+    serves_files: bool,
     running: Running,
+}
+
+/// Where it listens; none where it cannot do it.
+#[derive(Clone, Copy)]
+enum Addresses {
+    /// By protocol.
+    Protocols { http1: SocketAddr, http2: SocketAddr, tls: Option<SocketAddr> },
+    /// By answer.
+    Answers { refusal: SocketAddr, refusal_close: SocketAddr, small: SocketAddr, large: SocketAddr },
 }
 
 enum Running {
     Seawall(Box<Seawall>),
-    Nginx(Box<Nginx>),
-}
-
-impl Origin {
-    pub(super) fn start() -> Result<Self> {
-        let origin = quiet(Nginx::builder()).server("location = /post { return 200 \"taken\\n\"; }");
-        let origin = origin.file("1k", vec![b'x'; 1 << 10]).start();
-        pin(&with_children(origin.id().context("the origin has ended")?)?, LOAD_CORE)?;
-        Ok(Self(origin))
-    }
+    // The process before its folder, so that it ends before that goes.
+    Other { process: Process, _dir: Dir },
 }
 
 impl Server {
-    /// With the rules of [`rules`], one worker, and everything else as it comes.
-    pub(super) fn seawall(name: &'static str, binary: &Path, origin: &Origin) -> Result<Self> {
-        let (http1, tls) = (loopback(), loopback());
-        let configuration = format!(
-            "listen = [\"{http1}\", {{ address = \"{tls}\", tls = true }}]\n\
-             admin = \"{admin}\"\nstate = \"@DIR@/state\"\nworkers = 1\n\
-             [bounds]\nconnections = {connections}\nconnections-per-network = {connections}\n\
-             [[site]]\nhosts = [\"{PROXIED}\"]\norigin = \"{origin}\"\ntls = \"self-signed\"\n\
-             [[site]]\nhosts = [\"{FILES}\"]\nfiles = \"{files}\"\ntls = \"self-signed\"\n{rules}",
-            admin = loopback(),
-            connections = CONNECTIONS_MAX,
-            origin = origin.0.url(""),
-            files = write_files(origin),
-            rules = rules::toml(),
-        );
-        let version = shell::output(shell::command(binary).arg("--version"))?.trim().to_owned();
-        let running =
-            Running::Seawall(Box::new(Seawall::builder(binary).configuration(&configuration).start()));
-        Self { name, version, http1, http2: http1, tls, running }.pinned()
+    pub(super) fn start(peer: Peer, site: &Site<'_>) -> Result<Self> {
+        match peer {
+            Peer::Nginx => nginx::start(site),
+            Peer::Haproxy => haproxy::start(site),
+            Peer::Varnish => varnish::start(site),
+            Peer::H2o => h2o::start(site),
+            Peer::Apache => apache::start(site),
+        }
     }
 
-    /// With one condition on the user agent, which is what its users write, and connections kept for every exchange
-    /// at a time.
-    pub(super) fn nginx(origin: &Origin) -> Result<Self> {
-        let http2 = loopback();
-        let files = write_files(origin);
-        let upstream = format!("upstream origin {{ server {}; keepalive 128; }}", origin.0.address());
-        let nginx = quiet(Nginx::builder())
-            .worker_connections(CONNECTIONS_MAX)
-            .tls()
-            .http("ssl_protocols TLSv1.3;")
-            .http(&upstream)
-            .server(&format!("listen {http2} http2;"))
-            .server(&format!("if ($http_user_agent ~ {STORM_AGENT}) {{ return 403; }}"))
-            .server(&format!("location /files/ {{ root {files}; }}"))
-            .server(
-                "location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
-                 proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
-                 proxy_set_header X-Forwarded-Proto $scheme; }",
-            )
-            .start();
-        let version = format!("nginx {}", shell::package_version("nginx")?);
-        let tls = nginx.tls_address().context("nginx has no TLS listener")?;
-        let http1 = nginx.address();
-        Self { name: "nginx", version, http1, http2, tls, running: Running::Nginx(Box::new(nginx)) }.pinned()
+    pub(super) fn seawall(name: &'static str, site: &Site<'_>) -> Result<Self> {
+        seawall::start(name, site)
+    }
+
+    pub(super) fn floor(program: &Path, site: &Site<'_>) -> Result<Self> {
+        floor::start(program, site)
+    }
+
+    /// Where to send the requests of a case; `None` if the server cannot do its work.
+    pub(super) fn address(&self, case: &Case) -> Option<SocketAddr> {
+        if matches!(case.work, Work::File(_)) && !self.serves_files {
+            return None;
+        }
+        match self.addresses {
+            Addresses::Protocols { http1, http2, tls } => match case.client {
+                Client::Kept | Client::New => Some(http1),
+                Client::Http2 => Some(http2),
+                Client::Tls | Client::TlsFull | Client::TlsResumed => tls,
+            },
+            Addresses::Answers { refusal, refusal_close, small, large } => match (case.work, case.client) {
+                (Work::Refuse, Client::Kept) => Some(refusal),
+                (Work::Refuse, Client::New) => Some(refusal_close),
+                (Work::Cached(Size::Small), Client::Kept) => Some(small),
+                (Work::Cached(Size::Large), Client::Kept) => Some(large),
+                _ => None,
+            },
+        }
     }
 
     /// Its processes.
     pub(super) fn processes(&self) -> Result<Vec<u32>> {
         let id = match &self.running {
-            Running::Seawall(seawall) => Some(seawall.id()),
-            Running::Nginx(nginx) => nginx.id(),
+            Running::Seawall(seawall) => seawall.id(),
+            Running::Other { process, .. } => process.id(),
         };
-        with_children(id.with_context(|| format!("{} has ended", self.name))?)
+        with_children(id).with_context(|| format!("{} has ended", self.name))
     }
 
-    fn pinned(self) -> Result<Self> {
-        pin(&self.processes()?, SERVER_CORE)?;
+    /// Puts one that runs already where it belongs.
+    fn placed(self, cores: Cores) -> Result<Self> {
+        if cores == Cores::Apart {
+            pin(&self.processes()?, SERVER_CORE)?;
+        }
         Ok(self)
     }
 }
 
-/// An nginx that logs nothing and sends files as Debian's configuration has it.
-fn quiet(nginx: NginxBuilder) -> NginxBuilder {
-    nginx.http("error_log stderr crit; sendfile on; tcp_nopush on;").server("access_log off;")
+/// What most peers need to be started: a folder and ports.
+struct Place {
+    dir: Dir,
+    http1: SocketAddr,
+    http2: SocketAddr,
+    tls: SocketAddr,
 }
 
-/// Both servers serve the same files, which lie in the origin's folder.
-fn write_files(origin: &Origin) -> String {
-    let dir = origin.0.dir();
-    dir.write("shared/files/1k", vec![b'x'; 1 << 10]);
-    dir.write("shared/files/225k", vec![b'x'; 225 << 10]);
-    dir.join("shared").display().to_string()
-}
-
-/// Runs processes, with all their threads, on one core.
-fn pin(processes: &[u32], core: usize) -> Result<()> {
-    for process in processes {
-        let mut taskset = shell::command("taskset");
-        taskset.args(["--all-tasks", "--pid", "--cpu-list", &core.to_string(), &process.to_string()]);
-        shell::output(&mut taskset)?;
+impl Place {
+    fn new() -> Self {
+        Self { dir: Dir::new(), http1: loopback(), http2: loopback(), tls: loopback() }
     }
-    Ok(())
+
+    fn certificate(&self) -> Certificate {
+        Certificate::self_signed(self.dir.path(), &[PROXIED, FILES])
+    }
+
+    /// Certificate and key in one file.
+    fn certificate_with_key(&self) -> Result<PathBuf> {
+        let pair = self.certificate();
+        let text = std::fs::read_to_string(&pair.certificate)? + &std::fs::read_to_string(&pair.key)?;
+        Ok(self.dir.write("pair.pem", text))
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses::Protocols { http1: self.http1, http2: self.http2, tls: Some(self.tls) }
+    }
+
+    /// Starts the program where it belongs, and waits until it listens.
+    fn start(&self, program: &str, arguments: &[&str], cores: Cores) -> Process {
+        let path = find_program(program);
+        // From the start, since some of them make and end threads all the time.
+        let mut command = match cores {
+            Cores::Apart => Command::new("taskset"),
+            Cores::Shared => Command::new(&path),
+        };
+        if cores == Cores::Apart {
+            command.args(["--cpu-list", &SERVER_CORE.to_string()]).arg(&path);
+        }
+        command.args(arguments).current_dir(self.dir.path());
+        let mut process = Process::spawn(program, &command);
+        process.wait_until_listening(self.http1);
+        process
+    }
+}
+
+impl Cores {
+    const fn workers(self) -> usize {
+        match self {
+            Self::Apart => 1,
+            Self::Shared => 2,
+        }
+    }
 }
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
-/// Room for the idle connections.
-const CONNECTIONS_MAX: usize = 16_000;
+/// Requests per second that a limit by client allows: more than anyone can send.
+const LIMIT: u32 = 10_000_000;

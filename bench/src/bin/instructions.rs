@@ -1,0 +1,160 @@
+//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `decide`, `limit` or
+//! `lookup`. Seeds, clients and time are fixed, so that two runs do the same.
+//!
+//! Only what happens below `measured` is to be counted (`--toggle-collect='*measured*'`): the set-up and the first
+//! rounds, which fill lazy automata and tables, are not.
+
+use std::env;
+use std::hint::black_box;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use seawall_bench::exchange::{Agent, HOST, PATH, bytes, facts, fields};
+use seawall_bench::rules::{compile, rate};
+use seawall_cache::key::Target;
+use seawall_cache::stored::Received;
+use seawall_cache::{CacheKey, CachePlan, Policy, QueryPolicy, StoredResponse, plan};
+use seawall_http::h1::{FieldStorage, HeadBounds, HeadScanner, Scan, parse};
+use seawall_http::{Now, RequestFacts, Scheme, UnixTime};
+use seawall_rules::limit::{Gcra, KeyHasher, LimitTable};
+use seawall_rules::set::{Scratch, Verdict};
+use seawall_rules::tally::Tally;
+use seawall_store::{Lookup, Settings, Store as _, TieredStore};
+
+fn main() -> Result<()> {
+    let mut arguments = env::args().skip(1);
+    let part = arguments.next().context("which part?")?;
+    let count: u32 = arguments.next().and_then(|text| text.parse().ok()).context("how often?")?;
+    match part.as_str() {
+        "parse" => parsing(count),
+        "decide" => deciding(count),
+        "limit" => limiting(count),
+        "lookup" => looking_up(count)?,
+        _ => bail!("there is no part `{part}`"),
+    }
+    Ok(())
+}
+
+/// Below it, instructions are counted.
+#[inline(never)]
+fn measured(count: u32, work: &mut dyn FnMut(u32)) {
+    (0..count).for_each(work);
+}
+
+/// The end of the header section found, and the section parsed: a browser's request.
+fn parsing(count: u32) {
+    let request = bytes(Agent::Reader);
+    let bounds = HeadBounds { target_bytes: 8 << 10, fields: 100 };
+    let mut work = |_| {
+        let input = black_box(&request[..]);
+        let Ok(Scan::Complete { start, end }) = HeadScanner::default().scan(input) else {
+            panic!("the request is complete")
+        };
+        let mut storage = FieldStorage::new();
+        let head = parse(&input[start..end], &mut storage, bounds);
+        assert_eq!(head.map(|head| head.fields.len()), Ok(9));
+    };
+    (0..WARM_UP).for_each(&mut work);
+    measured(count, &mut work);
+}
+
+/// 100 rules of mixed kinds and a limit by client; every second request is refused by a rule, the others pass.
+fn deciding(count: u32) {
+    let set = compile(100);
+    let (tally, table) = (Tally::new(&set), LimitTable::new(KEYS as usize, SEED));
+    let mut scratch = Scratch::default();
+    let (reader, storm) = (fields(Agent::Reader), fields(Agent::Storm));
+    let mut work = |step: u32| {
+        let fields = if step.is_multiple_of(2) { &reader } else { &storm };
+        let decision =
+            set.decide(black_box(&facts(fields, step % 1_000)), &mut scratch, &table, &tally, at(step));
+        assert_eq!(black_box(decision).verdict == Verdict::Pass, step.is_multiple_of(2));
+    };
+    (0..WARM_UP).for_each(&mut work);
+    measured(count, &mut work);
+}
+
+/// A client's key hashed, and one request counted under it, among many keys.
+fn limiting(count: u32) {
+    let table = LimitTable::new(KEYS as usize, SEED);
+    let gcra = Gcra::new(rate());
+    let mut work = |step: u32| {
+        // A multiplicative walk over all clients: the table's lines come from memory, not from the nearest cache.
+        let client = step.wrapping_mul(0x9e37_79b1) % (KEYS / 2);
+        let mut key = KeyHasher::new(table.seed(), b"per-client");
+        key.part(1, Some(&client.to_be_bytes()));
+        assert!(table.check(&black_box(key.finish()), &gcra, at(step).mono).allowed);
+    };
+    (0..KEYS / 2).for_each(&mut work);
+    measured(count, &mut work);
+}
+
+/// The key of a request made, looked up among others in memory, and what is stored under it found fresh.
+fn looking_up(count: u32) -> Result<()> {
+    let fields = fields(Agent::Reader);
+    let facts = facts(&fields, 1);
+    let (queries, policy) = (QueryPolicy::default(), Policy::default());
+    let store = TieredStore::new(&Settings { memory_bytes: 64 << 20 });
+    for number in 0..RESOURCES {
+        let path = if number == 0 { PATH.to_owned() } else { format!("{PATH}/{number}") };
+        put(&store, &key(&path, &queries)?, stored(&facts, &policy)?)?;
+    }
+    let mut work = |_| {
+        let Ok(key) = key(black_box(PATH), &queries) else { panic!("the target has a key") };
+        let Lookup::Ready(resource) = store.get(&key) else { panic!("there is no disk") };
+        let plan = plan(black_box(&facts), resource.variants(), &policy, UnixTime::from_secs(START + 60));
+        assert!(matches!(black_box(plan), CachePlan::Serve(_)));
+    };
+    (0..WARM_UP).for_each(&mut work);
+    measured(count, &mut work);
+    Ok(())
+}
+
+fn key(path: &str, queries: &QueryPolicy) -> Result<CacheKey> {
+    let target = Target { scheme: Scheme::Http, authority: HOST, path, query: None };
+    CacheKey::new(&target, queries).context("the target has no key")
+}
+
+fn put(store: &TieredStore, key: &CacheKey, response: StoredResponse) -> Result<()> {
+    let content = [b'x'; 1 << 10];
+    let fill = store.fill(key, response, Some(content.len() as u64), store.moment());
+    let Ok(mut fill) = fill else { bail!("the store takes nothing") };
+    fill.push(Bytes::copy_from_slice(&content));
+    fill.finish().map(drop).context("it was not stored")
+}
+
+fn stored(facts: &RequestFacts<'_>, policy: &Policy) -> Result<StoredResponse> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("cache-control", "max-age=3600, stale-while-revalidate=60"),
+        ("etag", "\"5f3a-61c0\""),
+        ("last-modified", "Tue, 24 Nov 2026 06:00:00 GMT"),
+        ("vary", "Accept-Encoding"),
+    ] {
+        fields.append(name, HeaderValue::from_static(value));
+    }
+    let time = UnixTime::from_secs(START);
+    let received =
+        Received { status: StatusCode::OK, fields: &fields, request_time: time, response_time: time };
+    let response = StoredResponse::new(facts, &received, policy);
+    response.map_err(|reason| anyhow!("it may not be stored: {reason:?}"))
+}
+
+/// One millisecond a step.
+fn at(step: u32) -> Now {
+    let mono = Duration::from_secs(1) + Duration::from_millis(u64::from(step));
+    Now { wall: UnixTime::from_secs(START), mono: mono.as_nanos() as u64 }
+}
+
+const START: u64 = 1_800_000_000;
+
+const SEED: [u8; 16] = [7; 16];
+
+const KEYS: u32 = 200_000;
+
+const RESOURCES: u32 = 1_000;
+
+const WARM_UP: u32 = 200;
