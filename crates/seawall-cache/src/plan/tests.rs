@@ -216,8 +216,9 @@ struct Case {
 }
 
 impl Case {
+    /// Short times: bounds are met often.
     fn any() -> impl Strategy<Value = Self> {
-        let secs = || prop::option::weighted(0.4, 0..30_u64);
+        let secs = || prop::option::weighted(0.4, 0..8_u64);
         let forbids = prop::option::weighted(
             0.3,
             prop::sample::select(vec!["must-revalidate", "proxy-revalidate", "no-cache"]),
@@ -225,7 +226,7 @@ impl Case {
         let standing =
             prop::sample::select(vec![Standing::Valid, Standing::SoftPurged, Standing::Invalidated]);
         let said = ([secs(), secs(), secs(), secs()], any::<bool>(), [secs(), secs()], [secs(), secs()]);
-        (said, forbids, standing, 0..60_u64).prop_map(|(said, forbids, standing, secs)| {
+        (said, forbids, standing, 0..16_u64).prop_map(|(said, forbids, standing, secs)| {
             let (wishes, no_cache, lifetimes, stale_times) = said;
             Self {
                 wishes,
