@@ -72,6 +72,7 @@ impl StoredResponse {
             fields,
             control,
             partial,
+            encoding: self.encoding,
             surrogate_keys: if known { &new.surrogate_keys } else { &self.surrogate_keys }.clone(),
             selected_by: new.selected_by.clone(),
             request_time: new.request_time,

@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode, header};
 use seawall_http::{RequestFacts, UnixTime};
 
 use crate::date::parse_date;
+use crate::encoding::Encoding;
 use crate::etag::{EntityTag, list_names};
 use crate::stored::StoredResponse;
 
@@ -31,7 +32,11 @@ pub fn answer(facts: &RequestFacts<'_>, stored: &StoredResponse) -> Option<Answe
     if is_not_modified(facts, stored) {
         return Some(Answer::NotModified);
     }
-    let range = facts.method == "GET" && facts.field("range").is_some() && if_range_holds(facts, stored);
+    let has_ranges = !matches!(stored.encoding, Encoding::Added { .. });
+    let range = has_ranges
+        && facts.method == "GET"
+        && facts.field("range").is_some()
+        && if_range_holds(facts, stored);
     Some(if range { Answer::Range } else { Answer::Full })
 }
 

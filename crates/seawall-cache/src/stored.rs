@@ -7,6 +7,7 @@ use seawall_http::{RequestFacts, UnixTime, hop_fields};
 
 use crate::date::{self, Expiry, ReceivedAge};
 use crate::directive::ResponseDirectives;
+use crate::encoding::Encoding;
 use crate::partial::Partial;
 use crate::policy::{Policy, Terms};
 use crate::purge::SurrogateKeys;
@@ -38,6 +39,8 @@ pub struct StoredResponse {
     pub control: Control,
     /// What is held of it, if that is not all (§3.3). Its status and length are those of the whole.
     pub partial: Option<Partial>,
+    /// How its content is encoded.
+    pub encoding: Encoding,
     /// By what an operator may purge it.
     pub surrogate_keys: SurrogateKeys,
     /// Which requests it answers.
@@ -120,6 +123,7 @@ impl StoredResponse {
             fields,
             control,
             partial: partial.filter(|partial| !partial.is_complete()),
+            encoding: Encoding::AsSent,
             surrogate_keys,
             selected_by,
             request_time,

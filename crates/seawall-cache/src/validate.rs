@@ -1,9 +1,10 @@
 //! Validation: asking the origin whether a stored response is still good, and taking in its answer (RFC 9111 §4.3).
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use seawall_http::RequestFacts;
 
-use crate::etag::Strength;
+use crate::encoding::{Encoding, restate};
+use crate::etag::{EntityTag, Strength};
 use crate::policy::Policy;
 use crate::precondition::entity_tag;
 use crate::purge::SurrogateKeys;
@@ -35,10 +36,8 @@ pub fn make_conditional(request: &mut HeaderMap, stored: &StoredResponse) -> Val
         request.remove(name);
     }
     let mut validation = Validation::Unconditional;
-    if entity_tag(&stored.fields).is_some()
-        && let Some(tag) = stored.fields.get(header::ETAG)
-    {
-        request.insert(header::IF_NONE_MATCH, tag.clone());
+    if let Some(tag) = origin_tag(stored) {
+        request.insert(header::IF_NONE_MATCH, tag);
         validation = Validation::Conditional;
     }
     // The value as it was sent: some origins compare it as text.
@@ -49,6 +48,26 @@ pub fn make_conditional(request: &mut HeaderMap, stored: &StoredResponse) -> Val
         validation = Validation::Conditional;
     }
     validation
+}
+
+/// The entity tag as the origin gave it.
+fn origin_tag(stored: &StoredResponse) -> Option<HeaderValue> {
+    let tag = entity_tag(&stored.fields)?;
+    match stored.encoding {
+        Encoding::Added { origin_tag: Strength::Strong, .. } => {
+            HeaderValue::from_bytes(&[b"\"", tag.opaque, b"\""].concat()).ok()
+        }
+        _ => stored.fields.get(header::ETAG).cloned(),
+    }
+}
+
+/// Whether a tag of the origin's is that of a stored response: of one that the site encoded, weakly, as its own tag is weak.
+fn has_tag(stored: &StoredResponse, tag: &EntityTag<'_>) -> bool {
+    let Some(own) = entity_tag(&stored.fields) else { return false };
+    match stored.encoding {
+        Encoding::Added { .. } => own.is_weakly(tag),
+        _ => own.is_strongly(tag),
+    }
 }
 
 /// Which of the stored responses that a request could be answered with a 304 freshens (§4.3.4), by index. If none, the
@@ -62,9 +81,7 @@ pub fn freshened_by(not_modified: &HeaderMap, initial: &[&StoredResponse]) -> Ve
     };
     let stored_tag = |index: usize| entity_tag(&initial[index].fields);
     match tag.strength {
-        Strength::Strong => (0..initial.len())
-            .filter(|&index| stored_tag(index).is_some_and(|stored| stored.is_strongly(&tag)))
-            .collect(),
+        Strength::Strong => (0..initial.len()).filter(|&index| has_tag(initial[index], &tag)).collect(),
         Strength::Weak => {
             let same = |&index: &usize| stored_tag(index).is_some_and(|stored| stored.is_weakly(&tag));
             most_recent(initial, (0..initial.len()).filter(same))
@@ -113,6 +130,7 @@ impl StoredResponse {
         for (name, value) in &update {
             self.fields.append(name.clone(), value.clone());
         }
+        restate(&mut self.fields, self.encoding);
         self.control = Control::of(&self.fields);
         remove_unstorable(&mut self.fields, &self.control, &terms);
         ensure_date(&mut self.fields, &self.control, received.response_time);
@@ -135,9 +153,14 @@ impl StoredResponse {
         policy: &Policy,
     ) -> HeadUpdate {
         let head = received.fields;
-        let unchanged = [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH]
-            .iter()
-            .all(|name| head.get(name).is_none_or(|value| self.fields.get(name) == Some(value)));
+        let same =
+            |name: &HeaderName| head.get(name).is_none_or(|value| self.fields.get(name) == Some(value));
+        let unchanged = match self.encoding {
+            Encoding::Added { .. } => {
+                same(&header::LAST_MODIFIED) && entity_tag(head).is_none_or(|tag| has_tag(self, &tag))
+            }
+            _ => [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH].iter().all(same),
+        };
         if !unchanged {
             self.standing = Standing::Invalidated;
             return HeadUpdate::Invalidated;
