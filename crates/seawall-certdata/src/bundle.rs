@@ -5,21 +5,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::date;
-use crate::root::{Certdata, Root};
+use crate::fingerprint::Fingerprint;
+use crate::root::{Certdata, Remark, Root};
 use crate::selection::Selection;
+use crate::text;
+use crate::trust::TrustLevel;
 
 /// How a bundle looks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Style {
     /// Characters of base64 in a line, at least 1. OpenSSL before 1.1.0 reads no more than 76; RFC 7468 §2 wants 64.
+    /// With texts it is 64, since OpenSSL writes those blocks.
     pub width: usize,
     /// Whether the comments of each certificate stand above it.
     pub meta: bool,
+    /// Whether the trust, these fingerprints and the text of each certificate stand above it.
+    pub text: Option<Vec<Fingerprint>>,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 76, meta: false }
+        Self { width: 76, meta: false, text: None }
     }
 }
 
@@ -34,23 +40,39 @@ pub struct Origin<'a> {
     pub tool: &'a str,
 }
 
+/// A bundle.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bundle {
+    /// The file. Texts of certificates may have any encoding; all else is UTF-8.
+    pub octets: Vec<u8>,
+    /// How many certificates it has.
+    pub taken: usize,
+    /// What in the texts OpenSSL would print otherwise.
+    pub remarks: Vec<Remark>,
+}
+
 /// Writes the bundle of the selected roots at `now`, in seconds since 1970.
 pub fn write(
     certdata: &Certdata,
     selection: &Selection,
-    style: Style,
+    style: &Style,
     origin: Origin<'_>,
     now: i64,
-) -> String {
-    let mut out = header(&certdata.sha256, origin);
+) -> Bundle {
+    let mut bundle = Bundle {
+        octets: header(&certdata.sha256, style, origin).into_bytes(),
+        taken: 0,
+        remarks: Vec::new(),
+    };
     for line in &certdata.licence {
-        out += line;
-        out.push('\n');
+        bundle.octets.extend_from_slice(line.as_bytes());
+        bundle.octets.push(b'\n');
     }
     for root in selection.take(&certdata.roots, now) {
-        section(root, style, &mut out);
+        section(root, style, &mut bundle);
+        bundle.taken += 1;
     }
-    out
+    bundle
 }
 
 /// The certificates in a bundle: how many times a PEM block begins.
@@ -66,7 +88,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn header(sha256: &[u8; 32], origin: Origin<'_>) -> String {
+fn header(sha256: &[u8; 32], style: &Style, origin: Origin<'_>) -> String {
     // What the header says of a source must not end its comment.
     let source: String = origin.source.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     format!(
@@ -82,7 +104,7 @@ fn header(sha256: &[u8; 32], origin: Origin<'_>) -> String {
 ## file (certdata.txt).  This file can be found in the mozilla source tree:
 ## {source}
 ##
-## It contains the certificates in PEM format and therefore
+## It contains the certificates in {}PEM format and therefore
 ## can be directly used with curl / libcurl / php_curl, or with
 ## an Apache+mod_ssl webserver for SSL client authentication.
 ## Configure this file as the SSLCACertificateFile.
@@ -93,39 +115,72 @@ fn header(sha256: &[u8; 32], origin: Origin<'_>) -> String {
 
 ",
         date::asctime(origin.date),
+        if style.text.is_some() { "plain text and " } else { "" },
         origin.tool,
         hex(sha256)
     )
 }
 
-fn section(root: &Root, style: Style, out: &mut String) {
-    out.push('\n');
-    out.push_str(&root.label);
-    out.push('\n');
-    // As long as the label in code points, which need not be columns.
-    out.extend(root.label.chars().map(|_| '='));
-    out.push('\n');
-    if style.meta {
-        for line in &root.comments {
-            out.push_str(line);
-            out.push('\n');
-        }
+fn section(root: &Root, style: &Style, bundle: &mut Bundle) {
+    let out = &mut bundle.octets;
+    // The underline is as long as the label in code points, which need not be columns.
+    let underline: String = root.label.chars().map(|_| '=').collect();
+    lines(["", &root.label, &underline], out);
+    if style.text.is_some() {
+        lines(trust(root).iter().map(String::as_str), out);
     }
-    pem(&root.der, style.width, out);
+    if style.meta {
+        lines(root.comments.iter().map(String::as_str), out);
+    }
+    let Some(fingerprints) = &style.text else { return pem(&root.der, style.width, out) };
+    for fingerprint in fingerprints {
+        lines([fingerprint.line(&root.der).as_str()], out);
+    }
+    let mut remark = |what: &str| {
+        let text = format!("the text of its {what} is not what OpenSSL prints");
+        bundle.remarks.push(Remark { line: root.line, object: root.label.clone(), text });
+    };
+    match text::certificate(&root.der) {
+        Some(text) => {
+            out.extend_from_slice(&text.octets);
+            text.different.iter().for_each(|what| remark(what));
+        }
+        None => remark("certificate"),
+    }
+    pem(&root.der, OPENSSL_WIDTH, out);
+}
+
+/// `LEVEL: PURPOSE, PURPOSE`, levels in the order of the alphabet, purposes in that of the file.
+fn trust(root: &Root) -> Vec<String> {
+    let mut levels = TrustLevel::ALL.to_vec();
+    levels.sort_by_key(|level| level.token());
+    let purposes = |level: TrustLevel| {
+        let given = root.trust.iter().filter(move |pair| pair.1 == level);
+        given.map(|pair| pair.0.token()).collect::<Vec<_>>().join(", ")
+    };
+    let line = |level: TrustLevel| {
+        Some(purposes(level)).filter(|list| !list.is_empty()).map(|list| format!("{level}: {list}"))
+    };
+    levels.into_iter().filter_map(line).collect()
+}
+
+fn lines<'a>(lines: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
+    for line in lines {
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
 }
 
 /// One PEM block (RFC 7468), in lines of `width` characters.
-fn pem(der: &[u8], width: usize, out: &mut String) {
-    out.push_str(BEGIN);
+fn pem(der: &[u8], width: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(BEGIN.as_bytes());
     let encoded = STANDARD.encode(der);
-    let mut rest = encoded.as_str();
-    while !rest.is_empty() {
-        let (line, tail) = rest.split_at(width.clamp(1, rest.len()));
-        out.push_str(line);
-        out.push('\n');
-        rest = tail;
+    for line in encoded.as_bytes().chunks(width.max(1)) {
+        out.extend_from_slice(line);
+        out.push(b'\n');
     }
-    out.push_str("-----END CERTIFICATE-----\n");
+    out.extend_from_slice(b"-----END CERTIFICATE-----\n");
 }
 
+const OPENSSL_WIDTH: usize = 64;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----\n";

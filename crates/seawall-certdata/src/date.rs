@@ -19,13 +19,31 @@ pub fn day(time: i64) -> String {
 
 /// Reads `YYMMDDHHMMSSZ`: UTCTime as RFC 5280 §4.1.2.5.1 has it, where years from 50 on are of the 20th century.
 pub fn utc_time(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_suffix(b"Z")?;
-    if digits.len() != 12 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let two = |at: usize| i64::from((digits[at] - b'0') * 10 + digits[at + 1] - b'0');
-    let year = if two(0) < 50 { 2000 } else { 1900 } + two(0);
-    let (month, day, hour, minute, second) = (two(2), two(4), two(6), two(8), two(10));
+    let digits = digits::<12>(text)?;
+    let year = two(&digits, 0);
+    civil_time(if year < 50 { 2000 } else { 1900 } + year, &digits[2..])
+}
+
+/// Reads `YYYYMMDDHHMMSSZ`: GeneralizedTime as RFC 5280 §4.1.2.5.2 has it.
+pub fn generalized_time(text: &[u8]) -> Option<i64> {
+    let digits = digits::<14>(text)?;
+    civil_time(two(&digits, 0) * 100 + two(&digits, 2), &digits[4..])
+}
+
+/// So many digits before the `Z`.
+fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let digits: [u8; N] = text.strip_suffix(b"Z")?.try_into().ok()?;
+    digits.iter().all(u8::is_ascii_digit).then(|| digits.map(|digit| digit - b'0'))
+}
+
+fn two(digits: &[u8], at: usize) -> i64 {
+    i64::from(digits[at]) * 10 + i64::from(digits[at + 1])
+}
+
+/// A year, and the ten digits from month to second, if there is such a time.
+fn civil_time(year: i64, rest: &[u8]) -> Option<i64> {
+    let (month, day, hour, minute, second) =
+        (two(rest, 0), two(rest, 2), two(rest, 4), two(rest, 6), two(rest, 8));
     let days = days(year, month, day);
     let exists = civil(days) == (year, month, day) && hour < 24 && minute < 60 && second < 60;
     exists.then_some(days * DAY + hour * 3600 + minute * 60 + second)

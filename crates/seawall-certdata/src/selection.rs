@@ -92,7 +92,12 @@ impl FromStr for Selection {
     }
 }
 
-fn words<W: Copy + FromStr<Err = UnknownWord>>(text: &str, all: &[W]) -> Result<Vec<W>, SelectionError> {
+/// Words set apart by commas; `ALL` stands for all of them.
+///
+/// # Errors
+///
+/// An empty word, or an unknown one.
+pub fn words<W: Copy + FromStr<Err = UnknownWord>>(text: &str, all: &[W]) -> Result<Vec<W>, SelectionError> {
     let mut words = Vec::new();
     let mut everything = false;
     for word in text.split(',').map(str::trim) {

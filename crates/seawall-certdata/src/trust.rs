@@ -102,6 +102,12 @@ pub struct UnknownWord {
     known: Vec<&'static str>,
 }
 
+impl UnknownWord {
+    pub(crate) fn new(what: &'static str, word: &str, known: Vec<&'static str>) -> Self {
+        Self { what, word: word.to_owned(), known }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
