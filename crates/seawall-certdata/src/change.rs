@@ -1,8 +1,8 @@
-//! What changed from one certdata.txt to another.
+//! What changed from some roots to others: from one certdata.txt to the next, or from bundle to bundle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::root::{Certdata, Root};
+use crate::root::Root;
 
 /// One difference. Roots are the same when their SHA-256 is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,12 +20,15 @@ pub enum Change<'a> {
     },
 }
 
-/// The differences: added and changed roots in the order of the new file, then removed ones in the order of the old.
-pub fn between<'a>(old: &'a Certdata, new: &'a Certdata) -> Vec<Change<'a>> {
-    let before: HashMap<_, _> = old.roots.iter().map(|root| (root.sha256, root)).collect();
-    let after: HashMap<_, _> = new.roots.iter().map(|root| (root.sha256, root)).collect();
+/// The differences: added and changed roots in the order of the new ones, then removed ones in the order of the old.
+pub fn between<'a>(
+    old: impl IntoIterator<Item = &'a Root>,
+    new: impl IntoIterator<Item = &'a Root>,
+) -> Vec<Change<'a>> {
+    let (old, new): (Vec<&Root>, Vec<&Root>) = (old.into_iter().collect(), new.into_iter().collect());
+    let before: HashMap<_, _> = old.iter().map(|&root| (root.sha256, root)).collect();
+    let after: HashSet<_> = new.iter().map(|root| root.sha256).collect();
     let mut changes: Vec<_> = new
-        .roots
         .iter()
         .filter_map(|root| match before.get(&root.sha256) {
             None => Some(Change::Added(root)),
@@ -33,9 +36,12 @@ pub fn between<'a>(old: &'a Certdata, new: &'a Certdata) -> Vec<Change<'a>> {
             Some(_) => None,
         })
         .collect();
-    changes.extend(old.roots.iter().filter(|root| !after.contains_key(&root.sha256)).map(Change::Removed));
+    changes.extend(old.into_iter().filter(|root| !after.contains(&root.sha256)).map(Change::Removed));
     changes
 }
+
+/// What to say when there is none.
+pub const NONE: &str = "no root was added, removed or changed";
 
 fn differ(old: &Root, new: &Root) -> bool {
     let facts = |root: &Root| {

@@ -17,6 +17,12 @@ pub fn day(time: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// `2026-04-09T12:00:00Z` (RFC 3339).
+pub fn timestamp(time: i64) -> String {
+    let second = time.rem_euclid(DAY);
+    format!("{}T{:02}:{:02}:{:02}Z", day(time), second / 3600, second / 60 % 60, second % 60)
+}
+
 /// Reads `YYMMDDHHMMSSZ`: UTCTime as RFC 5280 §4.1.2.5.1 has it, where years from 50 on are of the 20th century.
 pub fn utc_time(text: &[u8]) -> Option<i64> {
     let digits = digits::<12>(text)?;
@@ -87,6 +93,7 @@ mod tests {
         assert_eq!(asctime(951_868_799), "Tue Feb 29 23:59:59 2000");
         assert_eq!(asctime(-1), "Wed Dec 31 23:59:59 1969");
         assert_eq!(day(1_775_736_000), "2026-04-09");
+        assert_eq!(timestamp(951_868_799), "2000-02-29T23:59:59Z");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Root {
     pub not_after: i64,
     /// SHA-256 of the certificate.
     pub sha256: [u8; 32],
+    /// Whether its trust object names it by SHA-1 and MD5 hashes, which are right then.
+    pub hashed: bool,
     /// What it is trusted for and how far, in the order of the file.
     pub trust: Vec<(TrustPurpose, TrustLevel)>,
     /// Certificates for servers issued later are not trusted (`CKA_NSS_SERVER_DISTRUST_AFTER`).
@@ -171,6 +173,9 @@ fn root(object: &Object<'_>, trust: &Object<'_>, remarks: &mut Vec<Remark>) -> R
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
         sha256: Sha256::digest(der).into(),
+        hashed: ["CKA_CERT_SHA1_HASH", "CKA_CERT_MD5_HASH"]
+            .iter()
+            .any(|&name| trust.attribute(name).is_some()),
         trust: levels,
         server_distrust_after: distrust_after(object, "CKA_NSS_SERVER_DISTRUST_AFTER")?,
         email_distrust_after: distrust_after(object, "CKA_NSS_EMAIL_DISTRUST_AFTER")?,

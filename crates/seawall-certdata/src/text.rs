@@ -18,7 +18,7 @@ mod time;
 use x509_parser::certificate::X509CertificateParser;
 use x509_parser::nom::Parser;
 use x509_parser::prelude::X509Certificate;
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
 use self::der::{Decoded, Integer, Reader, Undecodable, tag};
 use self::out::Out;
@@ -41,6 +41,17 @@ pub fn certificate(der: &[u8]) -> Option<Text> {
     out.0.reserve(der.len() * 4);
     let different = print(&certificate, &mut out).ok()?;
     Some(Text { octets: out.0, different })
+}
+
+/// The name that OpenSSL has for an object identifier in DER, or the identifier in dots.
+pub fn algorithm(oid: &[u8]) -> String {
+    let dotted = der::dotted(oid).unwrap_or_default();
+    object::long(&dotted).to_owned()
+}
+
+/// The size of a public key in bits: an RSA modulus, or the order of a curve's group.
+pub fn key_bits(info: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
+    key::bits(info)
 }
 
 fn print(certificate: &X509Certificate<'_>, out: &mut Out) -> Decoded<Vec<String>> {

@@ -154,13 +154,13 @@ fn changes_are_additions_changed_trust_and_removals() {
     let mut new = good();
     new.roots[3].server_distrust_after = None;
     let removed = new.roots.remove(0);
-    assert_eq!(change::between(&old, &old), []);
-    let changes = change::between(&old, &new);
+    assert_eq!(change::between(&old.roots, &old.roots), []);
+    let changes = change::between(&old.roots, &new.roots);
     assert_eq!(
         changes,
         [Change::Changed { old: &old.roots[3], new: &new.roots[2] }, Change::Removed(&removed)]
     );
-    assert_eq!(change::between(&new, &old)[0], Change::Added(&removed));
+    assert_eq!(change::between(&new.roots, &old.roots)[0], Change::Added(&removed));
 }
 
 proptest! {

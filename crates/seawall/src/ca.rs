@@ -1,7 +1,15 @@
 //! `seawall ca`: bundles of root certificates, and what certdata.txt says.
 
 mod build;
+mod content;
+mod examine;
+mod fetch;
+mod list;
+mod markdown;
+mod publish;
+mod replace;
 mod show;
+mod watch;
 
 use std::fs::File;
 use std::io::Read;
@@ -17,14 +25,41 @@ use crate::output;
 pub(crate) fn run(command: Ca) -> ExitCode {
     let done = match command {
         Ca::Build(args) => build::run(&args),
-        Ca::List { certdata, format } => show::list(&certdata, format),
-        Ca::Diff { old, new, format } => show::diff(&old, &new, format),
+        Ca::Verify { certdata, format, at, strict } => {
+            examine::run(&certdata, format, at.unwrap_or_else(now), strict)
+        }
+        Ca::List { certdata, format } => list::run(&certdata, format),
+        Ca::Diff(args) => show::diff(&args),
+        Ca::Publish(args) => publish::run(&args),
+        Ca::Watch(args) => watch::run(&args),
     };
     done.unwrap_or_else(output::wrong)
 }
 
-/// A certdata.txt, and when it was last changed, in seconds since 1970.
-fn read(path: &Path) -> Result<(Certdata, i64), String> {
+/// A certdata.txt that was read or fetched.
+struct Source {
+    bytes: Vec<u8>,
+    certdata: Certdata,
+    /// When it was last changed, in seconds since 1970.
+    changed: i64,
+}
+
+impl Source {
+    /// From a file.
+    fn open(path: &Path) -> Result<Self, String> {
+        let (bytes, changed) = load(path)?;
+        Self::parse(bytes, changed, &path.display().to_string())
+    }
+
+    /// From its octets; `name` is where they come from.
+    fn parse(bytes: Vec<u8>, changed: i64, name: &str) -> Result<Self, String> {
+        let certdata = Certdata::parse(&bytes).map_err(|fault| format!("{name}: {fault}"))?;
+        Ok(Self { bytes, certdata, changed })
+    }
+}
+
+/// The octets of a file, and when it was last changed.
+fn load(path: &Path) -> Result<(Vec<u8>, i64), String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let file = File::open(path).map_err(failed)?;
     let changed = file.metadata().and_then(|found| found.modified()).map_err(failed)?;
@@ -34,8 +69,12 @@ fn read(path: &Path) -> Result<(Certdata, i64), String> {
         let limit = CERTDATA_BYTES_MAX >> 20;
         return Err(format!("{} is larger than {limit} MiB: not a certdata.txt", path.display()));
     }
-    let certdata = Certdata::parse(&bytes).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    Ok((certdata, seconds(changed)))
+    Ok((bytes, seconds(changed)))
+}
+
+/// The time, in seconds since 1970.
+fn now() -> i64 {
+    seconds(SystemTime::now())
 }
 
 /// Seconds since 1970, rounded down.
@@ -50,5 +89,7 @@ fn seconds(time: SystemTime) -> i64 {
     }
 }
 
+/// What the header of a bundle says of the program that wrote it.
+const TOOL: &str = concat!("seawall ca build version ", env!("CARGO_PKG_VERSION"));
 /// The file of 2025 has 1.6 MiB.
 const CERTDATA_BYTES_MAX: u64 = 64 << 20;

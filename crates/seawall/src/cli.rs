@@ -1,11 +1,14 @@
 //! The command line.
 
+mod ca;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use seawall_certdata::Selection;
+
+pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
 
 /// An edge in front of a web site: applies rules and limits fairly, and tells whoever it refused why.
 #[derive(Debug, Parser)]
@@ -33,7 +36,7 @@ pub enum Command {
     Status(Status),
     /// Read the configuration of a running process again
     Reload(Target),
-    /// Make CA bundles from Mozilla's certdata.txt, and tell releases of it apart
+    /// Make, verify, compare and publish CA bundles from Mozilla's certdata.txt
     #[command(subcommand)]
     Ca(Ca),
     /// Write shell completions to standard output
@@ -149,78 +152,6 @@ pub enum Rules {
         #[command(flatten)]
         target: Target,
     },
-}
-
-/// Commands on certdata.txt, the file of root certificates in Mozilla's NSS.
-#[derive(Debug, Subcommand)]
-pub enum Ca {
-    /// Write a PEM bundle: what curl's mk-ca-bundle writes, but for the lines that name source and tool
-    #[command(after_help = CA_BUILD_EXAMPLES)]
-    Build(CaBuild),
-    /// List the roots of a certdata.txt, with what they are trusted for
-    List {
-        /// The certdata.txt
-        #[arg(value_name = "CERTDATA")]
-        certdata: PathBuf,
-        /// How to print them
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
-    /// Tell which roots were added, removed or changed; the status is 1 when any was
-    Diff {
-        /// The earlier certdata.txt
-        #[arg(value_name = "OLD")]
-        old: PathBuf,
-        /// The later certdata.txt
-        #[arg(value_name = "NEW")]
-        new: PathBuf,
-        /// How to print the differences
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
-}
-
-const CA_BUILD_EXAMPLES: &str = "\
-Examples:
-  seawall ca build certdata.txt -o cacert.pem
-  seawall ca build certdata.txt -o mail.pem -p EMAIL_PROTECTION:TRUSTED_DELEGATOR -w 64";
-
-/// Arguments of `ca build`.
-#[derive(Debug, Args)]
-pub struct CaBuild {
-    /// The certdata.txt
-    #[arg(value_name = "CERTDATA")]
-    pub certdata: PathBuf,
-    /// Where the bundle goes, replaced in one step; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
-    /// Take roots with any of these trust purposes at any of these levels; ALL stands for all
-    #[arg(
-        short,
-        long = "purposes",
-        value_name = "PURPOSE,…:LEVEL,…",
-        default_value = "SERVER_AUTH:TRUSTED_DELEGATOR"
-    )]
-    pub purposes: Selection,
-    /// Characters of base64 in a line
-    #[arg(short, long, value_name = "CHARS", default_value_t = 76, value_parser = clap::value_parser!(u16).range(1..))]
-    pub width: u16,
-    /// Put issuer, dates and fingerprints above each certificate
-    #[arg(short, long)]
-    pub meta: bool,
-    /// Leave out roots whose distrust-after date for the wanted purpose has passed; stricter than Mozilla, which goes on
-    /// trusting what they issued earlier
-    #[arg(long)]
-    pub distrust_after: bool,
-    /// Refuse to replace a bundle by one that has lost more than this share of its certificates, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub shrink_limit: u8,
-    /// Where the header says that the certdata.txt comes from; its path by default
-    #[arg(long, value_name = "URL")]
-    pub source: Option<String>,
-    /// Leave out what has expired at this time, in seconds since 1970, instead of now
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
-    pub at: Option<i64>,
 }
 
 /// Arguments of `status`.

@@ -32,6 +32,23 @@ pub(super) fn print(info: &SubjectPublicKeyInfo<'_>, out: &mut Out) -> Option<St
     })
 }
 
+/// The size of a key.
+pub(super) fn bits(info: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
+    let oid = super::der::dotted(info.algorithm.algorithm.as_bytes())?;
+    match oid.as_str() {
+        "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => {
+            let mut inside = Reader(&info.subject_public_key.data).expect(tag::SEQUENCE).ok()?.inside();
+            Some(length(&inside.expect(tag::INTEGER).ok()?.integer().ok()?))
+        }
+        "1.2.840.10045.2.1" => {
+            let parameters = info.algorithm.parameters.as_ref()?;
+            let name = object::short(&super::der::dotted(parameters.data)?)?;
+            BITS.iter().find(|(known, _)| *known == name).map(|&(_, bits)| bits)
+        }
+        _ => None,
+    }
+}
+
 fn rsa(key: &[u8], out: &mut Out) -> Decoded<()> {
     let mut inside = Reader(key).expect(tag::SEQUENCE)?.inside();
     let (modulus, exponent) =
