@@ -99,8 +99,15 @@ impl<S> Copy for Served<'_, S> {}
 
 impl ForwardReason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 6] =
-        [Self::Bypass, Self::Method, Self::UriMiss, Self::VaryMiss, Self::Request, Self::Stale];
+    pub const ALL: [Self; 7] = [
+        Self::Bypass,
+        Self::Method,
+        Self::UriMiss,
+        Self::VaryMiss,
+        Self::Request,
+        Self::Stale,
+        Self::Partial,
+    ];
 
     /// As `Cache-Status`, events and metrics write it.
     pub const fn token(self) -> &'static str {

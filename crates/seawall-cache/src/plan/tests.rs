@@ -53,6 +53,14 @@ fn fresh_response_is_served_and_stale_one_validated() {
 }
 
 #[test]
+fn reasons_are_listed_in_the_order_of_their_numbers() {
+    for (number, reason) in ForwardReason::ALL.iter().enumerate() {
+        assert_eq!(*reason as usize, number);
+    }
+    assert_eq!(ForwardReason::ALL.len(), ForwardReason::Partial as usize + 1);
+}
+
+#[test]
 fn misses_say_what_is_missing() {
     // RFC 9211 §2.2.
     let policy = Policy::default();
