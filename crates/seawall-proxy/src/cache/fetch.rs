@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use seawall_cache::validate::{HeadUpdate, freshened_by};
-use seawall_cache::{Received, StoredResponse, make_conditional};
+use seawall_cache::{NotStorable, Received, StoredResponse, make_conditional};
 use seawall_config::config::SiteCache;
 use seawall_http::UnixTime;
 use seawall_store::{Fill, Moment, NotAdmitted, Variant};
@@ -191,6 +191,10 @@ impl Context {
         let policy = &self.settings().policy;
         let stored = self.asked.with_facts(|facts| StoredResponse::new(facts, &fetched.received(), policy));
         let stored = stored.map_err(NotStored::Forbidden)?;
+        // What is incomplete would have to be joined and served by its parts.
+        if stored.partial.is_some() || fetched.response.status() == StatusCode::PARTIAL_CONTENT {
+            return Err(NotStored::Forbidden(NotStorable::Status));
+        }
         let length = fetched.response.body().size_hint().exact();
         let store = &self.cache().store;
         store.fill(&self.asked.key, stored, length, fetched.asked).map_err(|refused| match refused {
