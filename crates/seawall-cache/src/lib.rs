@@ -6,6 +6,8 @@
 mod sample;
 
 pub mod cache_status;
+#[doc(hidden)]
+pub mod check;
 pub mod combine;
 pub mod date;
 pub mod directive;
