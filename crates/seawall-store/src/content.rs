@@ -6,19 +6,24 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::growing::{GrowingReader, SEGMENT_BYTES};
+use crate::disk::{DiskFile, DiskReader};
+use crate::growing::{Growing, GrowingReader, SEGMENT_BYTES};
 use crate::weight::ALLOCATION_BYTES;
 
 /// The content of a stored response; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Content(Place);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Place {
     /// In memory, in one piece.
     Whole(Bytes),
     /// In memory, in segments of [`SEGMENT_BYTES`] but the last.
     Segments(Arc<Segments>),
+    /// On disk.
+    File(Arc<DiskFile>, u64),
+    /// Partly on disk, its end still on the way there.
+    Growing(Arc<Growing>, u64),
 }
 
 #[derive(Debug)]
@@ -31,8 +36,15 @@ struct Segments {
 pub struct ContentReader(Source);
 
 enum Source {
-    Memory { content: Content, position: u64, end: u64 },
+    Memory {
+        content: Content,
+        position: u64,
+        end: u64,
+    },
     Growing(GrowingReader),
+    Disk(DiskReader),
+    /// It cannot be read any more.
+    Failed,
 }
 
 /// Why content broke off. The client's connection must break off too: what it has is not the whole.
@@ -58,11 +70,20 @@ impl Content {
         Self(Place::Segments(Arc::new(Segments { length, segments: segments.into() })))
     }
 
+    pub(crate) fn file(file: Arc<DiskFile>, length: u64) -> Self {
+        Self(Place::File(file, length))
+    }
+
+    pub(crate) fn growing(growing: Arc<Growing>, length: u64) -> Self {
+        Self(Place::Growing(growing, length))
+    }
+
     /// In bytes.
     pub fn length(&self) -> u64 {
         match &self.0 {
             Place::Whole(bytes) => bytes.len() as u64,
             Place::Segments(segments) => segments.length,
+            Place::File(_, length) | Place::Growing(_, length) => *length,
         }
     }
 
@@ -70,14 +91,49 @@ impl Content {
     pub fn whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Place::Whole(bytes) => Some(bytes),
-            Place::Segments(_) => None,
+            Place::Segments(_) | Place::File(..) | Place::Growing(..) => None,
         }
     }
 
     /// Reads the bytes from `start` (inclusive) to `end` (exclusive), both within the length.
     pub fn reader(&self, start: u64, end: u64) -> ContentReader {
         let end = end.min(self.length());
-        ContentReader(Source::Memory { content: self.clone(), position: start.min(end), end })
+        let start = start.min(end);
+        ContentReader(match &self.0 {
+            Place::Whole(_) | Place::Segments(_) => {
+                Source::Memory { content: self.clone(), position: start, end }
+            }
+            Place::File(file, length) => Source::Disk(DiskReader::new(file.clone(), start, end, *length)),
+            Place::Growing(growing, _) => {
+                growing.range_reader(start, end).map_or(Source::Failed, Source::Growing)
+            }
+        })
+    }
+
+    /// Whether it is in memory.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.0, Place::Whole(_) | Place::Segments(_))
+    }
+
+    /// The file that it is in.
+    pub(crate) fn as_file(&self) -> Option<&Arc<DiskFile>> {
+        match &self.0 {
+            Place::File(file, _) => Some(file),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_growing(&self, growing: &Arc<Growing>) -> bool {
+        matches!(&self.0, Place::Growing(own, _) if Arc::ptr_eq(own, growing))
+    }
+
+    /// Its pieces in memory, in order.
+    pub(crate) fn pieces(&self) -> &[Bytes] {
+        match &self.0 {
+            Place::Whole(bytes) => std::slice::from_ref(bytes),
+            Place::Segments(segments) => &segments.segments,
+            Place::File(..) | Place::Growing(..) => &[],
+        }
     }
 
     /// Bytes of memory that it holds.
@@ -87,20 +143,27 @@ impl Content {
             Place::Segments(segments) => {
                 segments.length + (segments.segments.len() * (size_of::<Bytes>() + ALLOCATION_BYTES)) as u64
             }
+            // Not kept in the table.
+            Place::File(..) | Place::Growing(..) => 0,
         }
     }
 
     /// The rest of the segment that the position is in.
-    fn piece(&self, position: u64, end: u64) -> Bytes {
-        match &self.0 {
-            Place::Whole(bytes) => bytes.slice(position as usize..end as usize),
-            Place::Segments(segments) => {
-                let start = position / SEGMENT_BYTES * SEGMENT_BYTES;
-                let segment = &segments.segments[(position / SEGMENT_BYTES) as usize];
-                let to = (end - start).min(segment.len() as u64);
-                segment.slice((position - start) as usize..to as usize)
-            }
-        }
+    fn piece(&self, position: u64, end: u64) -> Option<Bytes> {
+        let first = match &self.0 {
+            Place::Whole(_) => 0,
+            _ => position / SEGMENT_BYTES,
+        };
+        let segment = self.pieces().get(first as usize)?;
+        let start = first * SEGMENT_BYTES;
+        let to = (end - start).min(segment.len() as u64);
+        Some(segment.slice((position - start) as usize..to as usize))
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("length", &self.length()).finish_non_exhaustive()
     }
 }
 
@@ -116,6 +179,8 @@ impl ContentReader {
         match &self.0 {
             Source::Memory { position, end, .. } => Some(end - position),
             Source::Growing(reader) => reader.remaining(),
+            Source::Disk(reader) => Some(reader.remaining()),
+            Source::Failed => None,
         }
     }
 
@@ -124,11 +189,13 @@ impl ContentReader {
         match &mut self.0 {
             Source::Memory { position, end, .. } if position == end => Poll::Ready(None),
             Source::Memory { content, position, end } => {
-                let piece = content.piece(*position, *end);
-                *position += piece.len() as u64;
-                Poll::Ready(Some(Ok(piece)))
+                let piece = content.piece(*position, *end).ok_or(ReadError::Damaged);
+                *position += piece.as_ref().map_or(0, Bytes::len) as u64;
+                Poll::Ready(Some(piece))
             }
             Source::Growing(reader) => reader.poll_next(cx),
+            Source::Disk(reader) => reader.poll_next(cx),
+            Source::Failed => Poll::Ready(Some(Err(ReadError::Damaged))),
         }
     }
 }

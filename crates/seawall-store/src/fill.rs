@@ -9,7 +9,8 @@ use bytes::Bytes;
 use seawall_cache::{CacheKey, StoredResponse};
 
 use crate::content::ContentReader;
-use crate::growing::Growing;
+use crate::disk::SpillJob;
+use crate::growing::{Growing, Pushed};
 use crate::moment::Moment;
 use crate::tiered::Shelves;
 use crate::variant::Variant;
@@ -21,6 +22,9 @@ pub struct Fill {
     key: Arc<CacheKey>,
     asked: Moment,
     growing: Arc<Growing>,
+    /// Once there was something for the disk to write.
+    spill: Option<Arc<SpillJob>>,
+    is_finished: bool,
 }
 
 /// The reading end: shared with whoever waits for the same response, on any thread.
@@ -36,7 +40,7 @@ impl Fill {
         asked: Moment,
         growing: Arc<Growing>,
     ) -> Self {
-        Self { shelves, key, asked, growing }
+        Self { shelves, key, asked, growing, spill: None, is_finished: false }
     }
 
     /// The reading end.
@@ -57,8 +61,19 @@ impl Fill {
 
     /// Adds content. The bytes are copied if they may hold more memory than they are long.
     pub fn push(&mut self, bytes: Bytes) {
-        if !self.growing.push(bytes, self.shelves.content_max()) {
-            self.shelves.counters.filling_outgrown.fetch_add(1, Ordering::Relaxed);
+        match self.growing.push(bytes) {
+            Pushed::Kept => {}
+            Pushed::Spill => self.spill(),
+            Pushed::Outgrown => {
+                self.shelves.counters.filling_outgrown.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn spill(&mut self) {
+        let job = self.spill_job();
+        if let Some(disk) = self.shelves.disk() {
+            disk.spill(&job);
         }
     }
 
@@ -66,16 +81,31 @@ impl Fill {
     ///
     /// `None` if it turned out too large, if its length is not the one announced (readers then get
     /// [`crate::ReadError::Terminated`]), or if the key was purged or invalidated since the origin was asked.
-    pub fn finish(self) -> Option<Variant> {
+    pub fn finish(mut self) -> Option<Variant> {
+        self.is_finished = true;
         let content = self.growing.complete()?;
-        self.shelves.add(&self.key, Variant::new(self.growing.response().clone(), content, self.asked))
+        let variant = Variant::new(self.growing.response().clone(), content, self.asked);
+        if variant.content().is_in_memory() {
+            return self.shelves.add(&self.key, variant);
+        }
+        let job = self.spill_job();
+        self.shelves.add_spilled(&self.key, variant, &job)
+    }
+
+    fn spill_job(&mut self) -> Arc<SpillJob> {
+        self.spill.get_or_insert_with(|| SpillJob::new(&self.growing, &self.key, self.asked)).clone()
     }
 }
 
 impl Drop for Fill {
     fn drop(&mut self) {
-        // Does nothing after `finish`.
-        self.growing.break_off();
+        if !self.is_finished {
+            self.growing.break_off();
+        }
+        // What is not whole, or turned out too large, is to be removed.
+        if let (Some(disk), Some(spill)) = (self.shelves.disk(), &self.spill) {
+            disk.spill(spill);
+        }
     }
 }
 

@@ -1,19 +1,23 @@
 //! Content that grows at one end while any number of readers follow it, each on whichever thread.
 //!
 //! While all of it is kept, readers begin at the start whenever they come. Content that turns out too large for that
-//! passes through a window: whoever reads already goes on, the slowest sets the pace, and nobody joins.
+//! passes through a window: whoever reads already goes on, the slowest sets the pace, and nobody joins. Where there is a
+//! disk, large content spills instead: what is written leaves memory, and readers that are behind get it from the file.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use seawall_cache::StoredResponse;
 use slab::Slab;
 
+use crate::answer::Answer;
 use crate::budget::Reservation;
 use crate::content::{Content, ReadError};
+use crate::disk::{BLOCK_BYTES, DiskFile};
 
 /// Content in memory lies in pieces of this size, but the last: large enough that one costs nothing beside its sending,
 /// small enough to be copied between two reads of a socket (some 100 µs).
@@ -21,6 +25,9 @@ pub(crate) const SEGMENT_BYTES: u64 = 1 << 20;
 
 /// How far the origin may be ahead of the slowest reader of content that passes through.
 pub(crate) const WINDOW_BYTES: u64 = 1 << 20;
+
+/// How far the origin may be ahead of the disk.
+pub(crate) const SPILL_AHEAD_BYTES: u64 = 4 << 20;
 
 /// Set aside at once for content of unknown length, and the step in which it grows.
 pub(crate) const RESERVE_BYTES: u64 = 16 << 10;
@@ -32,13 +39,55 @@ const SMALL_BYTES: usize = 4 << 10;
 pub(crate) struct Growing {
     response: Arc<StoredResponse>,
     announced: Option<u64>,
+    /// How much is kept in memory, and how much on disk.
+    bounds: Bounds,
     state: Mutex<State>,
+}
+
+/// The longest content that is kept, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// In memory.
+    pub(crate) memory: u64,
+    /// On disk; 0 without one.
+    pub(crate) disk: u64,
+}
+
+/// What became of content when a piece was added.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pushed {
+    /// It is kept.
+    Kept,
+    /// There is enough for the disk to write.
+    Spill,
+    /// With this piece it turned out too large.
+    Outgrown,
+}
+
+/// Content for the disk to write next.
+pub(crate) struct Spillage {
+    pub(crate) start: u64,
+    pub(crate) pieces: Vec<Bytes>,
+}
+
+/// What the disk finds when it looks for more to write.
+pub(crate) enum Spilling {
+    More(Spillage),
+    /// Nothing now.
+    Dry,
+    /// All is written.
+    Whole(u64),
+    /// Nobody wants it any more.
+    Ended,
 }
 
 /// One reader's place in it.
 pub(crate) struct GrowingReader {
     growing: Arc<Growing>,
     id: usize,
+    end: u64,
+    /// What was left behind in memory comes from the file.
+    coming: Option<Answer<Result<Bytes, ReadError>>>,
 }
 
 struct State {
@@ -52,6 +101,11 @@ struct State {
     readers: Slab<Reader>,
     writer: Option<Waker>,
     reservation: Reservation,
+    /// How much is on disk: whole blocks, until all is.
+    spilled: u64,
+    file: Option<Arc<DiskFile>>,
+    /// Whether the disk has been told that there is something to write.
+    is_spill_queued: bool,
 }
 
 struct Piece {
@@ -64,6 +118,8 @@ struct Piece {
 enum Keeping {
     /// All, to be stored.
     All,
+    /// What is not on disk yet.
+    Spilling,
     /// What some reader has not read yet.
     Window,
 }
@@ -87,19 +143,24 @@ impl Growing {
     pub(crate) fn new(
         response: Arc<StoredResponse>,
         announced: Option<u64>,
+        bounds: Bounds,
         reservation: Reservation,
     ) -> Arc<Self> {
+        let spills = announced.is_some_and(|announced| announced > bounds.memory);
         let state = State {
             pieces: VecDeque::new(),
             segments: 0,
             end: 0,
-            keeping: Keeping::All,
+            keeping: if spills { Keeping::Spilling } else { Keeping::All },
             outcome: Outcome::Growing,
             readers: Slab::new(),
             writer: None,
             reservation,
+            spilled: 0,
+            file: None,
+            is_spill_queued: false,
         };
-        Arc::new(Self { response, announced, state: Mutex::new(state) })
+        Arc::new(Self { response, announced, bounds, state: Mutex::new(state) })
     }
 
     pub(crate) fn response(&self) -> &Arc<StoredResponse> {
@@ -126,9 +187,15 @@ impl Growing {
 
     /// Reads from the start.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<GrowingReader> {
+        self.range_reader(0, u64::MAX)
+    }
+
+    /// Reads from one position to another, or to the end.
+    pub(crate) fn range_reader(self: &Arc<Self>, start: u64, end: u64) -> Option<GrowingReader> {
         let mut state = self.state.lock();
-        let id = state.is_open().then(|| state.readers.insert(Reader::default()))?;
-        Some(GrowingReader { growing: self.clone(), id })
+        let reader = Reader { position: start, waker: None };
+        let id = state.is_open().then(|| state.readers.insert(reader))?;
+        Some(GrowingReader { growing: self.clone(), id, end, coming: None })
     }
 
     /// Ready when the slowest reader is near enough.
@@ -141,33 +208,102 @@ impl Growing {
         Poll::Pending
     }
 
-    /// Adds a piece; false if it turned out that not all can be kept, because it is larger than `kept_max` or because
-    /// there is no memory to set aside. Only one thread adds.
-    pub(crate) fn push(&self, bytes: Bytes, kept_max: u64) -> bool {
+    /// Adds a piece. Only one thread adds.
+    pub(crate) fn push(&self, bytes: Bytes) -> Pushed {
         if bytes.is_empty() {
-            return true;
+            return Pushed::Kept;
         }
         let bytes = if bytes.len() < SMALL_BYTES { Bytes::copy_from_slice(&bytes) } else { bytes };
         let mut state = self.state.lock();
+        let was = state.keeping;
         let end = state.end + bytes.len() as u64;
-        let overflows = end > kept_max || !state.reservation.grow_to(reserved_for(end));
-        let outgrown = state.keeping == Keeping::All && overflows;
+        state.keeping = self.keeping(&mut state, end);
         state.append(bytes, end);
-        if outgrown {
-            state.keeping = Keeping::Window;
-        }
-        if state.keeping == Keeping::Window {
+        if state.keeping != Keeping::All {
             state.release();
         }
         let wakers = state.waiting();
         let unsealed = state.unsealed();
+        let pushed = if state.keeping == Keeping::Window && was != Keeping::Window {
+            Pushed::Outgrown
+        } else if state.is_spill_due() {
+            Pushed::Spill
+        } else {
+            Pushed::Kept
+        };
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         if let Some((first, pieces)) = unsealed {
             self.seal(first, &pieces);
         }
-        !outgrown
+        pushed
     }
+
+    /// What is to be kept once content is so long.
+    fn keeping(&self, state: &mut State, end: u64) -> Keeping {
+        match state.keeping {
+            Keeping::All if end > self.bounds.memory || !state.reservation.grow_to(reserved_for(end)) => {
+                if end <= self.bounds.disk {
+                    Keeping::Spilling
+                } else {
+                    Keeping::Window
+                }
+            }
+            Keeping::Spilling if end > self.bounds.disk => Keeping::Window,
+            keeping => keeping,
+        }
+    }
+
+    // === what the disk asks ===
+
+    /// What to write next, or that there is nothing: then it is told again when there is.
+    pub(crate) fn spillage(&self) -> Spilling {
+        let mut state = self.state.lock();
+        let is_whole = state.outcome == Outcome::Complete;
+        if state.keeping != Keeping::Spilling || state.outcome == Outcome::Broken {
+            return Spilling::Ended;
+        }
+        if is_whole && state.spilled == state.end {
+            return Spilling::Whole(state.end);
+        }
+        let blocks = if is_whole { state.end } else { state.end / BLOCK_BYTES * BLOCK_BYTES };
+        let start = state.spilled;
+        let end = blocks.min(start + SEGMENT_BYTES);
+        if start == end {
+            state.is_spill_queued = false;
+            return Spilling::Dry;
+        }
+        let pieces = state.pieces.iter().filter(|piece| piece.end > start);
+        let cut = |piece: &Piece| {
+            let piece_start = piece.end - piece.bytes.len() as u64;
+            (piece_start < end).then(|| {
+                let from = start.saturating_sub(piece_start) as usize;
+                let to = (piece.end.min(end) - piece_start) as usize;
+                piece.bytes.slice(from..to)
+            })
+        };
+        Spilling::More(Spillage { start, pieces: pieces.map_while(cut).collect() })
+    }
+
+    /// So much is on disk.
+    pub(crate) fn spilled(&self, end: u64, file: &Arc<DiskFile>) {
+        let mut state = self.state.lock();
+        state.spilled = end;
+        state.file.get_or_insert_with(|| file.clone());
+        state.release();
+        wake_writer(state);
+    }
+
+    /// The disk writes no more of it. If it failed, what is on its way passes through, and nobody joins.
+    pub(crate) fn spill_ended(&self, is_whole: bool) {
+        let mut state = self.state.lock();
+        if state.keeping == Keeping::Spilling && !is_whole {
+            state.keeping = Keeping::Window;
+        }
+        wake_writer(state);
+    }
+
+    // === the end ===
 
     /// Copies pieces into one segment, outside the lock: nobody else adds or removes any while all is kept.
     fn seal(&self, first: usize, pieces: &[Bytes]) {
@@ -184,39 +320,45 @@ impl Growing {
     }
 
     /// The content has ended: all of it, if all was kept, as it was announced. Nothing is added after.
-    pub(crate) fn complete(&self) -> Option<Content> {
-        let (first, pieces, segments) = {
-            let mut state = self.state.lock();
-            if state.keeping == Keeping::Window {
-                self.end_with(state, Outcome::Complete);
-                return None;
-            }
-            if self.announced.is_some_and(|announced| announced != state.end) {
-                self.end_with(state, Outcome::Broken);
-                return None;
-            }
-            let segments: Vec<_> =
-                state.pieces.iter().take(state.segments).map(|p| p.bytes.clone()).collect();
-            let first = state.segments;
-            let pieces: Vec<_> = state.pieces.iter().skip(first).map(|p| p.bytes.clone()).collect();
-            state.segments = first;
-            (first, pieces, segments)
-        };
-        let mut segments = segments;
-        let (last, _) = concat(&pieces, usize::MAX);
-        if !last.is_empty() {
-            segments.push(last.clone());
+    pub(crate) fn complete(self: &Arc<Self>) -> Option<Content> {
+        let state = self.state.lock();
+        if self.announced.is_some_and(|announced| announced != state.end) {
+            self.end_with(state, Outcome::Broken);
+            return None;
         }
+        match state.keeping {
+            Keeping::Window => {
+                self.end_with(state, Outcome::Complete);
+                None
+            }
+            Keeping::Spilling => {
+                let length = state.end;
+                self.end_with(state, Outcome::Complete);
+                Some(Content::growing(self.clone(), length))
+            }
+            Keeping::All => Some(self.complete_in_memory(state)),
+        }
+    }
+
+    fn complete_in_memory(&self, state: MutexGuard<'_, State>) -> Content {
+        let first = state.segments;
+        let (segments, pieces): (Vec<_>, Vec<_>) =
+            state.pieces.iter().map(|piece| piece.bytes.clone()).enumerate().partition(|(at, _)| *at < first);
+        drop(state);
+        let mut segments: Vec<_> = segments.into_iter().map(|(_, segment)| segment).collect();
+        let pieces: Vec<_> = pieces.into_iter().map(|(_, piece)| piece).collect();
+        let (last, _) = concat(&pieces, usize::MAX);
         let mut state = self.state.lock();
-        let end = state.end;
         state.pieces.truncate(first);
         if !last.is_empty() {
+            segments.push(last.clone());
+            let end = state.end;
             state.pieces.push_back(Piece { end, bytes: last });
         }
         // From here on the store counts it.
         state.reservation.shrink_to(0);
         self.end_with(state, Outcome::Complete);
-        Some(Content::from_segments(segments))
+        Content::from_segments(segments)
     }
 
     /// The content has ended before its end.
@@ -224,7 +366,7 @@ impl Growing {
         self.end_with(self.state.lock(), Outcome::Broken);
     }
 
-    fn end_with(&self, mut state: parking_lot::MutexGuard<'_, State>, outcome: Outcome) {
+    fn end_with(&self, mut state: MutexGuard<'_, State>, outcome: Outcome) {
         if state.outcome == Outcome::Growing {
             state.outcome = outcome;
         }
@@ -259,12 +401,30 @@ fn concat(pieces: &[Bytes], length: usize) -> (Bytes, Bytes) {
 
 impl State {
     fn is_open(&self) -> bool {
-        self.keeping == Keeping::All && self.outcome != Outcome::Broken
+        self.keeping != Keeping::Window && self.outcome != Outcome::Broken
     }
 
     fn has_room(&self) -> bool {
-        let window = self.reservation.bytes().clamp(RESERVE_BYTES, WINDOW_BYTES);
-        self.keeping == Keeping::All || self.end - self.start() < window
+        match self.keeping {
+            Keeping::All => true,
+            Keeping::Spilling => {
+                let ahead = self.reservation.bytes().clamp(2 * BLOCK_BYTES, SPILL_AHEAD_BYTES);
+                self.end - self.spilled < ahead
+            }
+            Keeping::Window => {
+                let window = self.reservation.bytes().clamp(RESERVE_BYTES, WINDOW_BYTES);
+                self.end - self.start() < window
+            }
+        }
+    }
+
+    /// Whether the disk is to be told that there is something to write; then it counts as told.
+    fn is_spill_due(&mut self) -> bool {
+        let is_due = self.keeping == Keeping::Spilling
+            && !self.is_spill_queued
+            && self.end - self.spilled >= BLOCK_BYTES;
+        self.is_spill_queued |= is_due;
+        is_due
     }
 
     /// The first position held.
@@ -290,7 +450,7 @@ impl State {
     /// The pieces that make up a segment by now, and how many segments are before them.
     fn unsealed(&self) -> Option<(usize, Vec<Bytes>)> {
         let sealed = self.segments as u64 * SEGMENT_BYTES;
-        if self.keeping == Keeping::Window || self.end - sealed < SEGMENT_BYTES {
+        if self.keeping != Keeping::All || self.end - sealed < SEGMENT_BYTES {
             return None;
         }
         Some((
@@ -299,15 +459,20 @@ impl State {
         ))
     }
 
-    /// Lets go of what every reader has read.
+    /// Lets go of what is on disk, or what every reader has read.
     fn release(&mut self) {
-        let slowest = self.readers.iter().map(|(_, reader)| reader.position).min().unwrap_or(self.end);
-        while self.pieces.front().is_some_and(|piece| piece.end <= slowest) {
+        let released = match self.keeping {
+            Keeping::Spilling => self.spilled,
+            _ => self.readers.iter().map(|(_, reader)| reader.position).min().unwrap_or(self.end),
+        };
+        while self.pieces.front().is_some_and(|piece| piece.end <= released) {
             self.pieces.pop_front();
         }
         self.segments = 0;
+        let ahead = if self.keeping == Keeping::Spilling { SPILL_AHEAD_BYTES } else { WINDOW_BYTES };
         let held = self.end - self.start();
-        self.reservation.shrink_to(held.max(WINDOW_BYTES));
+        let wanted = if self.outcome == Outcome::Complete { held } else { held.max(ahead) };
+        self.reservation.shrink_to(wanted);
     }
 
     fn waiting(&mut self) -> Vec<Waker> {
@@ -315,16 +480,22 @@ impl State {
     }
 
     /// The rest of the piece at a reader's position, which it then has read.
-    fn read(&mut self, id: usize) -> Option<Bytes> {
+    fn read(&mut self, id: usize, end: u64) -> Option<Bytes> {
         let position = self.readers[id].position;
         let piece = self.pieces.get(self.pieces.partition_point(|piece| piece.end <= position))?;
-        let bytes = piece.bytes.slice(piece.bytes.len() - (piece.end - position) as usize..);
-        let was_slowest = position <= self.start();
-        self.readers[id].position += bytes.len() as u64;
+        let from = piece.bytes.len() - (piece.end - position) as usize;
+        let to = piece.bytes.len() - (piece.end - piece.end.min(end)) as usize;
+        let bytes = piece.bytes.slice(from..to);
+        self.advance(id, bytes.len() as u64);
+        Some(bytes)
+    }
+
+    fn advance(&mut self, id: usize, by: u64) {
+        let was_slowest = self.readers[id].position <= self.start();
+        self.readers[id].position += by;
         if self.keeping == Keeping::Window && was_slowest {
             self.release();
         }
-        Some(bytes)
     }
 
     fn writer_with_room(&mut self) -> Option<Waker> {
@@ -341,17 +512,28 @@ impl GrowingReader {
             Outcome::Complete => Some(state.end),
             _ => self.growing.announced,
         };
-        length.map(|length| length.saturating_sub(state.readers[self.id].position))
+        length.map(|length| length.min(self.end).saturating_sub(state.readers[self.id].position))
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ReadError>>> {
-        let mut state = self.growing.state.lock();
-        if let Some(bytes) = state.read(self.id) {
-            let writer = state.writer_with_room();
-            drop(state);
-            if let Some(writer) = writer {
-                writer.wake();
+        let growing = self.growing.clone();
+        let mut state = growing.state.lock();
+        let position = state.readers[self.id].position;
+        if position >= self.end {
+            return Poll::Ready(None);
+        }
+        if position < state.start() {
+            let Some(answer) = ready!(self.poll_file(position, &state, cx)) else {
+                return Poll::Ready(Some(Err(ReadError::Damaged)));
+            };
+            if let Ok(bytes) = &answer {
+                state.advance(self.id, bytes.len() as u64);
+                wake_writer(state);
             }
+            return Poll::Ready(Some(answer));
+        }
+        if let Some(bytes) = state.read(self.id, self.end) {
+            wake_writer(state);
             return Poll::Ready(Some(Ok(bytes)));
         }
         match state.outcome {
@@ -363,6 +545,29 @@ impl GrowingReader {
             }
         }
     }
+
+    /// Reads what memory has let go of; `None` if there is no file, or nobody who reads it.
+    fn poll_file(
+        &mut self,
+        position: u64,
+        state: &State,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ReadError>>> {
+        let Some(file) = &state.file else { return Poll::Ready(None) };
+        let (end, length) = (self.end.min(state.spilled), state.spilled);
+        let coming = self.coming.get_or_insert_with(|| file.read(position, end, length));
+        let answer = ready!(Pin::new(coming).poll(cx));
+        self.coming = None;
+        Poll::Ready(answer)
+    }
+}
+
+fn wake_writer(mut state: MutexGuard<'_, State>) {
+    let writer = state.writer_with_room();
+    drop(state);
+    if let Some(writer) = writer {
+        writer.wake();
+    }
 }
 
 impl Drop for GrowingReader {
@@ -372,10 +577,6 @@ impl Drop for GrowingReader {
         if state.keeping == Keeping::Window {
             state.release();
         }
-        let writer = state.writer_with_room();
-        drop(state);
-        if let Some(writer) = writer {
-            writer.wake();
-        }
+        wake_writer(state);
     }
 }

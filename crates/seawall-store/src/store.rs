@@ -124,6 +124,12 @@ pub struct Usage {
 
 // === impl PurgeDone ===
 
+impl PurgeDone {
+    pub(crate) fn when(future: impl Future<Output = Result<(), NotDurable>> + Send + 'static) -> Self {
+        Self(Some(Box::pin(future)))
+    }
+}
+
 impl Future for PurgeDone {
     type Output = Result<(), NotDurable>;
 

@@ -41,7 +41,7 @@ pub(crate) struct Table {
     cache: Cache<Arc<CacheKey>, Resource, Weigh, RandomState, Evicted>,
     hasher: RandomState,
     stripes: Box<[Mutex<()>]>,
-    evictions: Arc<AtomicU64>,
+    evictions: AtomicU64,
 }
 
 /// The right to change what is stored under some keys.
@@ -51,16 +51,16 @@ pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, 
 struct Weigh;
 
 #[derive(Clone)]
-struct Evicted(Arc<AtomicU64>);
+struct Evicted;
 
 // === impl Table ===
 
 impl Table {
-    /// With so much room in all, its own tables included.
-    pub(crate) fn new(bytes: u64) -> Self {
+    /// With so much room in all, its own tables included, for resources of which one variant may be so large.
+    pub(crate) fn new(bytes: u64, variant_bytes: u64) -> Self {
         let hasher = RandomState::default();
-        let evictions = Arc::new(AtomicU64::new(0));
-        let shards = prev_power_of_two(bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
+        let shards = prev_power_of_two(bytes / SHARD_BYTES_MIN.max(variant_bytes.saturating_mul(3)))
+            .clamp(1, SHARDS_MAX);
         let ghosts = (bytes / BYTES_PER_GHOST).max(32 * shards);
         let room = bytes.saturating_sub(ghosts * PLACE_BYTES) / shards * shards;
         let options = OptionsBuilder::new()
@@ -71,9 +71,9 @@ impl Table {
             .build();
         // The builder wants capacities and nothing else, and has them.
         let options = options.unwrap_or_else(|error| unreachable!("{error:?}"));
-        let cache = Cache::with_options(options, Weigh, hasher.clone(), Evicted(evictions.clone()));
+        let cache = Cache::with_options(options, Weigh, hasher.clone(), Evicted);
         let stripes = (0..STRIPES).map(|_| Mutex::new(())).collect();
-        Self { cache, hasher, stripes, evictions }
+        Self { cache, hasher, stripes, evictions: AtomicU64::new(0) }
     }
 
     /// The largest resource that can be kept.
@@ -105,12 +105,21 @@ impl Table {
         if resource.is_empty() {
             self.cache.remove(&**key);
         } else {
-            self.cache.insert(key.clone(), resource);
+            let mut evicted = Vec::new();
+            self.cache.insert_with_lifecycle(key.clone(), resource, &mut evicted);
+            // What is replaced comes out with what is evicted.
+            let count = evicted.iter().filter(|(other, _)| other != key).count();
+            self.evictions.fetch_add(count as u64, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn remove(&self, _turn: &Turn<'_>, key: &CacheKey) -> Option<Resource> {
         self.cache.remove(key).map(|(_, resource)| resource)
+    }
+
+    /// Each key with its resource; a shard is locked for one step only.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Arc<CacheKey>, Resource)> + '_ {
+        self.cache.iter()
     }
 
     /// Bytes held.
@@ -144,7 +153,6 @@ impl Lifecycle<Arc<CacheKey>, Resource> for Evicted {
     type RequestState = Vec<(Arc<CacheKey>, Resource)>;
 
     fn on_evict(&self, state: &mut Self::RequestState, key: Arc<CacheKey>, resource: Resource) {
-        self.0.fetch_add(1, Ordering::Relaxed);
         state.push((key, resource));
     }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod sample;
 
+mod disk;
 mod filling;
 mod memory;

@@ -19,6 +19,8 @@ pub const VARIANTS_MAX: usize = 32;
 pub struct Resource {
     /// In the order in which they were stored.
     variants: Option<Arc<[Variant]>>,
+    /// Whether there may be more on disk.
+    is_partial: bool,
 }
 
 /// One stored response and its content; cheap to clone.
@@ -35,8 +37,12 @@ struct Inner {
 // === impl Resource ===
 
 impl Resource {
-    pub(crate) fn new(variants: Vec<Variant>) -> Self {
-        Self { variants: (!variants.is_empty()).then(|| variants.into()) }
+    pub(crate) fn new(variants: Vec<Variant>, is_partial: bool) -> Self {
+        Self { variants: (!variants.is_empty()).then(|| variants.into()), is_partial }
+    }
+
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// The variants, for [`seawall_cache::plan`].
@@ -67,7 +73,7 @@ impl Resource {
         let mut variants: Vec<_> =
             std::iter::once(new).chain(kept.take(VARIANTS_MAX - 1).take_while(fits)).cloned().collect();
         variants.reverse();
-        Self::new(variants)
+        Self::new(variants, self.is_partial)
     }
 
     /// What purges leave of it; `None` if that is all, as it is.
@@ -79,7 +85,7 @@ impl Resource {
             self.variants().iter().filter_map(|variant| variant.purged(extent(variant))).collect();
         let is_same = left.len() == self.variants().len()
             && left.iter().zip(self.variants()).all(|(left, before)| left.is(before));
-        (!is_same).then(|| Self::new(left))
+        (!is_same).then(|| Self::new(left, self.is_partial))
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -87,6 +93,20 @@ impl Resource {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         }
+    }
+
+    /// With variants that were found on disk, older than those in memory; those here stand in their place where the same
+    /// requests select both.
+    pub(crate) fn with_loaded(&self, loaded: Vec<Variant>) -> Vec<Variant> {
+        let is_here = |other: &Variant| {
+            self.variants()
+                .iter()
+                .any(|variant| variant.response().selected_by == other.response().selected_by)
+        };
+        let mut variants: Vec<_> = loaded.into_iter().filter(|variant| !is_here(variant)).collect();
+        variants.extend_from_slice(self.variants());
+        variants.drain(..variants.len().saturating_sub(VARIANTS_MAX));
+        variants
     }
 
     /// Memory held, in bytes.
@@ -136,6 +156,11 @@ impl Variant {
             }
             Some(Extent::Soft) | None => Some(self.clone()),
         }
+    }
+
+    /// Memory held, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -84,7 +84,11 @@ impl Edge {
             process: 1,
             seed: (1, 2),
             intermediaries: Reporter::default(),
-            store: Arc::new(TieredStore::new(&Settings { memory_bytes: config.cache.memory })),
+            store: Arc::new(TieredStore::new(&Settings {
+                memory_bytes: config.cache.memory,
+                memory_object_bytes: config.cache.memory_object,
+                disk: None,
+            })),
         });
         let bounds = &config.bounds;
         let admission = Admission::new(bounds.connections, bounds.connections_per_network, [7; 16]);

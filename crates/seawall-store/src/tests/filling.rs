@@ -6,7 +6,11 @@ use crate::{Fill, ReadError, Settings, Store, TieredStore};
 const MEMORY_BYTES: u64 = 64 << 20;
 
 fn store() -> TieredStore {
-    TieredStore::new(&Settings { memory_bytes: MEMORY_BYTES })
+    TieredStore::new(&Settings {
+        memory_bytes: MEMORY_BYTES,
+        memory_object_bytes: MEMORY_BYTES / 16,
+        disk: None,
+    })
 }
 
 fn begin(store: &TieredStore, length: Option<u64>) -> Fill {

@@ -7,7 +7,11 @@ use crate::{NotAdmitted, Settings, Store, TieredStore, VARIANTS_MAX};
 const MEMORY_BYTES: u64 = 8 << 20;
 
 fn store() -> TieredStore {
-    TieredStore::new(&Settings { memory_bytes: MEMORY_BYTES })
+    TieredStore::new(&Settings {
+        memory_bytes: MEMORY_BYTES,
+        memory_object_bytes: MEMORY_BYTES / 16,
+        disk: None,
+    })
 }
 
 fn purge(selector: Selector) -> Purge {

@@ -12,7 +12,7 @@ use seawall_proxy::access_log::AccessLog;
 use seawall_proxy::listen::{AcceptPolicy, InheritedSocket};
 use seawall_proxy::tls::{CertificateStore, Certificates, server_config};
 use seawall_rules::set::RuleSet;
-use seawall_store::{Settings, Store, TieredStore};
+use seawall_store::{DiskSettings, Settings, Store, TieredStore};
 
 use super::EdgeError;
 use super::fleet::Tls;
@@ -138,5 +138,12 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where responses are stored.
 pub(super) fn open_store(config: &Config) -> Arc<dyn Store> {
-    Arc::new(TieredStore::new(&Settings { memory_bytes: config.cache.memory }))
+    let disk = config.cache.disk.as_ref().map(|disk| DiskSettings {
+        path: disk.path.clone(),
+        bytes: disk.bytes,
+        files_max: disk.files,
+        object_bytes: disk.object,
+    });
+    let (memory_bytes, memory_object_bytes) = (config.cache.memory, config.cache.memory_object);
+    Arc::new(TieredStore::new(&Settings { memory_bytes, memory_object_bytes, disk }))
 }
