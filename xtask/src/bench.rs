@@ -33,7 +33,7 @@ use self::idle::Idle;
 use self::latency::Latency;
 use self::load::Outcome;
 use self::program::Tools;
-use self::results::{CaseResult, Circumstances, write_json};
+use self::results::{CaseResult, Circumstances, Refused, write_json};
 use self::rounds::{Rounds, Sample};
 use self::server::{Origin, Peer, Server, Site};
 
@@ -155,7 +155,8 @@ impl<'a> Bench<'a> {
                 let measured = self.measure(case, &servers, &origin)?;
                 say(&mut page, &page::case(&measured));
                 if latency::CASES.contains(&case.name) && (self.options.latency || self.is_whole()) {
-                    results.latency.extend(latency::measure(case, &servers, &measured, &self.tools)?);
+                    let latency = latency::measure(case, &servers, &measured, &self.tools);
+                    results.latency.extend(latency);
                 }
                 results.cases.push(measured);
             }
@@ -171,6 +172,11 @@ impl<'a> Bench<'a> {
         write_json("benchmarks.json", &results, self.options.write)?;
         if self.options.write {
             page::write("cases", &page)?;
+        }
+        // After everything else is written, so that one case does not spoil a long run.
+        let ours = |of: &&Refused| of.server == OURS;
+        if let Some(of) = results.cases.iter().flat_map(|case| &case.refused).find(ours) {
+            anyhow::bail!("some cases have no figure for {}: {}", of.server, of.why);
         }
         Ok(())
     }
@@ -195,7 +201,7 @@ impl<'a> Bench<'a> {
     }
 
     fn start(&self, site: &Site<'_>) -> Result<Vec<Server>> {
-        let mut servers = vec![Server::seawall("seawall", site)?];
+        let mut servers = vec![Server::seawall(OURS, site)?];
         if let Some(baseline) = &self.options.baseline {
             servers.push(Server::seawall("baseline", &Site { binary: baseline, ..*site })?);
         }
@@ -206,33 +212,53 @@ impl<'a> Bench<'a> {
         Ok(servers)
     }
 
-    /// Rounds of all servers in turn, until enough of them were undisturbed, or as many were in vain.
+    /// Rounds of all servers in turn, until enough of them were undisturbed, or as many were in vain. A server that
+    /// does not do what the case is about takes no part, and the others begin anew.
     fn measure(&self, case: &Case, servers: &[Server], origin: &Origin) -> Result<CaseResult> {
-        let mut taking_part = Vec::new();
         let mut refused = Vec::new();
+        let mut taking_part: Vec<&Server> =
+            servers.iter().filter(|server| server.address(case).is_some()).collect();
         // Not counted: connections to origins, caches, lazy automata and branch predictors warm up.
-        for server in servers.iter().filter(|server| server.address(case).is_some()) {
-            let first = self.load(case, server, origin, WARM_UP)?;
-            // The first one may have filled the cache; from the second on, nothing may reach the origin.
-            let outcome =
-                if case.work.is_cached() { self.load(case, server, origin, WARM_UP)? } else { first };
-            match outcome {
-                Outcome::Answered(_) => taking_part.push(server),
-                Outcome::Forwarded { .. } => refused.push((server.name, why(&outcome))),
+        taking_part.retain(|server| match self.warm_up(case, server, origin) {
+            Ok(()) => true,
+            Err(why) => {
+                refused.push(Refused { server: server.name, why: format!("{why:#}") });
+                false
             }
-        }
-        let mut rounds = Rounds::new(self.options.rounds as usize, self.options.disturbance as f64 / 100.0);
-        while !rounds.is_complete() && !taking_part.is_empty() {
-            let samples = taking_part.iter().map(|server| self.sample(case, server, origin));
-            rounds.offer(samples.collect::<Result<_>>()?);
+        });
+        let mut rounds = self.rounds();
+        'rounds: while !rounds.is_complete() && !taking_part.is_empty() {
+            let mut samples = Vec::new();
+            for (place, server) in taking_part.iter().enumerate() {
+                match self.sample(case, server, origin) {
+                    Ok(sample) => samples.push(sample),
+                    Err(why) => {
+                        refused.push(Refused { server: server.name, why: format!("{why:#}") });
+                        taking_part.remove(place);
+                        rounds = self.rounds();
+                        continue 'rounds;
+                    }
+                }
+            }
+            rounds.offer(samples);
         }
         Ok(CaseResult::new(case, &taking_part, &rounds, refused))
     }
 
+    fn rounds(&self) -> Rounds {
+        Rounds::new(self.options.rounds as usize, self.options.disturbance as f64 / 100.0)
+    }
+
+    fn warm_up(&self, case: &Case, server: &Server, origin: &Origin) -> Result<()> {
+        // The first one may fill the cache; from the second on, nothing may reach the origin.
+        let first = self.load(case, server, origin, WARM_UP)?;
+        let last = if case.work.is_cached() { self.load(case, server, origin, WARM_UP)? } else { first };
+        last.exchanges().map(drop)
+    }
+
     fn load(&self, case: &Case, server: &Server, origin: &Origin, time: Duration) -> Result<Outcome> {
         let address = server.address(case).context("invariant: it takes part")?;
-        load::run(case, server, address, origin, &self.tools, time)
-            .with_context(|| format!("{} with {}", case.name, server.name))
+        load::run(case, address, origin, &self.tools, time)
     }
 
     fn sample(&self, case: &Case, server: &Server, origin: &Origin) -> Result<Sample> {
@@ -240,10 +266,7 @@ impl<'a> Bench<'a> {
         let before = Clock::now(&processes, &origins)?;
         let outcome = self.load(case, server, origin, Duration::from_secs(self.options.seconds))?;
         let span = Clock::now(&processes, &origins)?.since(&before);
-        let Outcome::Answered(exchanges) = outcome else {
-            anyhow::bail!("{} with {}: {}", case.name, server.name, why(&outcome));
-        };
-        Ok(Sample::new(&span, exchanges, case.cores, memory_bytes(&processes)?))
+        Ok(Sample::new(&span, outcome.exchanges()?, case.cores, memory_bytes(&processes)?))
     }
 
     fn idle(&self) -> Result<Vec<Idle>> {
@@ -284,15 +307,6 @@ fn choose(names: &[String]) -> Result<Vec<&'static Case>> {
     names.iter().map(find).collect()
 }
 
-fn why(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Answered(exchanges) => format!("it answered {exchanges} requests"),
-        Outcome::Forwarded { exchanges, asked } => {
-            format!("of {exchanges} requests for what it had already fetched, {asked} reached the origin")
-        }
-    }
-}
-
 /// Prints a part of the page and keeps it.
 fn say(page: &mut String, part: &str) {
     println!("{}", part.trim_end());
@@ -300,6 +314,9 @@ fn say(page: &mut String, part: &str) {
     page.push_str(part);
     page.push('\n');
 }
+
+/// The name of what is measured.
+const OURS: &str = "seawall";
 
 const WARM_UP: Duration = Duration::from_secs(1);
 

@@ -17,13 +17,21 @@ use crate::shell;
 /// The cases that it is measured in.
 pub(super) const CASES: &[&str] = &["refusal", "cached-1k"];
 
-/// Of one server in one case; times in µs.
+/// Of one server in one case.
 #[derive(Debug, Serialize)]
 pub(super) struct Latency {
     case: &'static str,
     what: &'static str,
     server: &'static str,
     requests_per_second: u32,
+    times: Option<Times>,
+    /// Why there are none: it did not keep up, for example.
+    why_not: Option<String>,
+}
+
+/// In µs.
+#[derive(Debug, Serialize)]
+struct Times {
     p50_us: f64,
     p90_us: f64,
     p99_us: f64,
@@ -37,18 +45,22 @@ pub(super) fn measure(
     servers: &[Server],
     measured: &CaseResult,
     tools: &Tools,
-) -> Result<Vec<Latency>> {
+) -> Vec<Latency> {
     let mut all = Vec::new();
     for of in &measured.servers {
-        let server = servers.iter().find(|server| server.name == of.server);
-        let server = server.context("invariant: what was measured is a server")?;
+        let Some(server) = servers.iter().find(|server| server.name == of.server) else { continue };
         let rate = ((of.requests_per_second.median / 2.0) as u32).clamp(1, RATE_MAX);
-        all.push(one(case, server, rate, tools)?);
+        let (times, why_not) = match one(case, server, rate, tools) {
+            Ok(times) => (Some(times), None),
+            Err(why) => (None, Some(format!("{why:#}"))),
+        };
+        let (what, server) = (case.what, server.name);
+        all.push(Latency { case: case.name, what, server, requests_per_second: rate, times, why_not });
     }
-    Ok(all)
+    all
 }
 
-fn one(case: &'static Case, server: &Server, rate: u32, tools: &Tools) -> Result<Latency> {
+fn one(case: &Case, server: &Server, rate: u32, tools: &Tools) -> Result<Times> {
     let Request { host, path, agent, .. } = case.work.request();
     let address = server.address(case).context("invariant: it takes part")?;
     let mut command = client(&tools.pace, case.cores);
@@ -62,11 +74,7 @@ fn one(case: &'static Case, server: &Server, rate: u32, tools: &Tools) -> Result
     let expected = if case.work.expects() == Expects::Refusal { number("answered")? } else { 0 };
     ensure!(number("refused")? == expected, "{} with {}: {printed}", case.name, server.name);
     let us = |name| Ok::<_, anyhow::Error>(f64::from(number(name)?) / 1e3);
-    Ok(Latency {
-        case: case.name,
-        what: case.what,
-        server: server.name,
-        requests_per_second: rate,
+    Ok(Times {
         p50_us: us("p50")?,
         p90_us: us("p90")?,
         p99_us: us("p99")?,
@@ -79,18 +87,17 @@ fn one(case: &'static Case, server: &Server, rate: u32, tools: &Tools) -> Result
 pub(super) fn page(all: &[Latency]) -> String {
     let mut page = String::from(HEAD);
     for of in all {
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
-            of.what,
-            of.server,
-            of.requests_per_second,
-            of.p50_us,
-            of.p90_us,
-            of.p99_us,
-            of.p999_us,
-            of.most_us
-        );
+        let _ = write!(page, "| {} | {} | {} |", of.what, of.server, of.requests_per_second);
+        let _ = match &of.times {
+            Some(Times { p50_us, p90_us, p99_us, p999_us, most_us }) => {
+                writeln!(page, " {p50_us:.0} | {p90_us:.0} | {p99_us:.0} | {p999_us:.0} | {most_us:.0} |")
+            }
+            None => writeln!(page, " | | | | |"),
+        };
+    }
+    let failed = all.iter().filter_map(|of| Some((of, of.why_not.as_ref()?.lines().nth(1)?)));
+    for (of, why) in failed {
+        let _ = writeln!(page, "\nNo figure for {} in `{}`: {why}.", of.server, of.case);
     }
     page
 }

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 
 use super::case::{Case, Client, Expects};
 use super::program::Tools;
-use super::server::{Origin, Server};
+use super::server::Origin;
 
 /// What came back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,19 +20,32 @@ struct Answers {
     refused: u64,
 }
 
-/// Why a server has no figure in a case.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What a load came to: all answers were what the case is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Outcome {
-    /// So many exchanges were answered, all of them as they should be.
+    /// So many exchanges.
     Answered(u64),
     /// What came from the cache should not have reached the origin.
     Forwarded { exchanges: u64, asked: usize },
 }
 
+impl Outcome {
+    /// # Errors
+    ///
+    /// If the figures would be false.
+    pub(super) fn exchanges(self) -> Result<u64> {
+        match self {
+            Self::Answered(exchanges) => Ok(exchanges),
+            Self::Forwarded { exchanges, asked } => bail!(
+                "of {exchanges} requests for what it should have had in its cache, {asked} reached the origin"
+            ),
+        }
+    }
+}
+
 /// Loads a server; an error when an answer is not what the case is about.
 pub(super) fn run(
     case: &Case,
-    server: &Server,
     address: SocketAddr,
     origin: &Origin,
     tools: &Tools,
@@ -44,25 +57,22 @@ pub(super) fn run(
         Client::TlsFull | Client::TlsResumed => handshakes::run(case, address, &tools.handshakes, time)?,
         Client::Http2 => h2load::run(case, address)?,
     };
-    check(case, server, answers)?;
-    let asked = origin.asked() - before;
-    if case.work.is_cached() && asked > 0 {
-        return Ok(Outcome::Forwarded { exchanges: answers.answered, asked });
-    }
-    Ok(Outcome::Answered(answers.answered))
+    check(case.work.expects(), answers)?;
+    let (exchanges, asked) = (answers.answered, origin.asked() - before);
+    Ok(if case.work.is_cached() && asked > 0 {
+        Outcome::Forwarded { exchanges, asked }
+    } else {
+        Outcome::Answered(exchanges)
+    })
 }
 
-fn check(case: &Case, server: &Server, Answers { answered, refused }: Answers) -> Result<()> {
-    let expected = match case.work.expects() {
+fn check(expects: Expects, Answers { answered, refused }: Answers) -> Result<()> {
+    let expected = match expects {
         Expects::Success => 0,
         Expects::Refusal => answered,
     };
     if answered == 0 || refused != expected {
-        bail!(
-            "{}: {} answered {answered} requests, {refused} of them with a refusal: that is not what is measured",
-            case.name,
-            server.name
-        );
+        bail!("{refused} of {answered} answers were refusals, which is not what is measured");
     }
     Ok(())
 }
@@ -77,4 +87,21 @@ pub(super) fn before(text: &str, phrase: &str) -> Option<u64> {
 pub(super) fn after(text: &str, phrase: &str) -> Option<u64> {
     let (_, tail) = text.split_once(phrase)?;
     tail.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answers, Expects, Outcome, check};
+
+    #[test]
+    fn other_answers_than_expected_are_not_measured() {
+        let answers = |answered, refused| Answers { answered, refused };
+        assert!(check(Expects::Success, answers(9, 0)).is_ok());
+        assert!(check(Expects::Success, answers(9, 1)).is_err());
+        assert!(check(Expects::Refusal, answers(9, 9)).is_ok());
+        assert!(check(Expects::Refusal, answers(9, 8)).is_err());
+        assert!(check(Expects::Refusal, answers(0, 0)).is_err());
+        assert!(Outcome::Forwarded { exchanges: 9, asked: 1 }.exchanges().is_err());
+        assert_eq!(Outcome::Answered(9).exchanges().unwrap(), 9);
+    }
 }

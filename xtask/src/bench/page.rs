@@ -31,8 +31,10 @@ pub(super) fn case(case: &CaseResult) -> String {
         "\n`{}`: {} rounds count; {} dropped, {} counted although disturbed.",
         case.name, case.rounds, case.rounds_dropped, case.rounds_disturbed
     );
-    for (server, why) in &case.refused {
-        let _ = writeln!(page, "No figure for {server}: {why}.");
+    for of in &case.refused {
+        // Errors may tell more than a reader wants in a table's foot.
+        let why = of.why.lines().next().unwrap_or_default();
+        let _ = writeln!(page, "No figure for {}: {why}.", of.server);
     }
     page.push('\n');
     page

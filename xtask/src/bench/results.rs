@@ -32,7 +32,14 @@ pub(super) struct CaseResult {
     pub(super) rounds_disturbed: usize,
     pub(super) servers: Vec<Measured>,
     /// Servers whose figure would be false, and why.
-    pub(super) refused: Vec<(&'static str, String)>,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A server without a figure.
+#[derive(Debug, Serialize)]
+pub(super) struct Refused {
+    pub(super) server: &'static str,
+    pub(super) why: String,
 }
 
 /// One server in one case.
@@ -70,12 +77,7 @@ impl Circumstances {
 
 impl CaseResult {
     /// `servers` in the order of the samples in the rounds.
-    pub(super) fn new(
-        case: &Case,
-        servers: &[&Server],
-        rounds: &Rounds,
-        refused: Vec<(&'static str, String)>,
-    ) -> Self {
+    pub(super) fn new(case: &Case, servers: &[&Server], rounds: &Rounds, refused: Vec<Refused>) -> Self {
         let samples: Vec<(&Server, Vec<Sample>)> =
             servers.iter().enumerate().map(|(index, server)| (*server, rounds.of(index))).collect();
         let best = best_peer(&samples);
