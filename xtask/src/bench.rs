@@ -100,6 +100,7 @@ struct Results {
     cases: Vec<CaseResult>,
     latency: Vec<Latency>,
     idle: Vec<Idle>,
+    idle_refused: Vec<Refused>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -165,17 +166,17 @@ impl<'a> Bench<'a> {
         if !results.latency.is_empty() {
             say(&mut page, &latency::page(&results.latency));
         }
-        results.idle = self.idle()?;
+        self.idle(&mut results)?;
         if !results.idle.is_empty() {
-            say(&mut page, &idle::page(&results.idle));
+            say(&mut page, &(idle::page(&results.idle) + "\n" + &page::refused(&results.idle_refused)));
         }
         write_json("benchmarks.json", &results, self.options.write)?;
         if self.options.write {
             page::write("cases", &page)?;
         }
         // After everything else is written, so that one case does not spoil a long run.
-        let ours = |of: &&Refused| of.server == OURS;
-        if let Some(of) = results.cases.iter().flat_map(|case| &case.refused).find(ours) {
+        let refused = results.cases.iter().flat_map(|case| &case.refused).chain(&results.idle_refused);
+        if let Some(of) = refused.into_iter().find(|of| of.server == OURS) {
             anyhow::bail!("some cases have no figure for {}: {}", of.server, of.why);
         }
         Ok(())
@@ -192,6 +193,7 @@ impl<'a> Bench<'a> {
             cases: Vec::new(),
             latency: Vec::new(),
             idle: Vec::new(),
+            idle_refused: Vec::new(),
         })
     }
 
@@ -222,7 +224,7 @@ impl<'a> Bench<'a> {
         taking_part.retain(|server| match self.warm_up(case, server, origin) {
             Ok(()) => true,
             Err(why) => {
-                refused.push(Refused { server: server.name, why: format!("{why:#}") });
+                refused.push(Refused::new(server.name, &why));
                 false
             }
         });
@@ -233,7 +235,7 @@ impl<'a> Bench<'a> {
                 match self.sample(case, server, origin) {
                     Ok(sample) => samples.push(sample),
                     Err(why) => {
-                        refused.push(Refused { server: server.name, why: format!("{why:#}") });
+                        refused.push(Refused::new(server.name, &why));
                         taking_part.remove(place);
                         rounds = self.rounds();
                         continue 'rounds;
@@ -269,7 +271,7 @@ impl<'a> Bench<'a> {
         Ok(Sample::new(&span, outcome.exchanges()?, case.cores, memory_bytes(&processes)?))
     }
 
-    fn idle(&self) -> Result<Vec<Idle>> {
+    fn idle(&self, results: &mut Results) -> Result<()> {
         let connections = match self.options.idle {
             Some(connections) => connections,
             None if self.is_whole() => IDLE,
@@ -284,13 +286,18 @@ impl<'a> Bench<'a> {
         }
         let connections = connections.min(most);
         if connections == 0 {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let origin = Origin::start(Cores::Apart)?;
         let site = Site { binary: &self.binary, origin: &origin, cores: Cores::Apart };
         let servers = self.start(&site)?;
-        let idle = servers.iter().map(|server| idle::measure(connections as usize, server));
-        idle.filter_map(Result::transpose).collect()
+        for server in &servers {
+            match idle::measure(connections as usize, server) {
+                Ok(idle) => results.idle.extend(idle),
+                Err(why) => results.idle_refused.push(Refused::new(server.name, &why)),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::case::{Case, Expects, Request};
 use super::program::{Tools, client};
-use super::results::CaseResult;
+use super::results::{CaseResult, reason};
 use super::server::Server;
 use crate::shell;
 
@@ -52,7 +52,7 @@ pub(super) fn measure(
         let rate = ((of.requests_per_second.median / 2.0) as u32).clamp(1, RATE_MAX);
         let (times, why_not) = match one(case, server, rate, tools) {
             Ok(times) => (Some(times), None),
-            Err(why) => (None, Some(format!("{why:#}"))),
+            Err(why) => (None, Some(reason(&format!("{why:#}")))),
         };
         let (what, server) = (case.what, server.name);
         all.push(Latency { case: case.name, what, server, requests_per_second: rate, times, why_not });
@@ -95,7 +95,7 @@ pub(super) fn page(all: &[Latency]) -> String {
             None => writeln!(page, " | | | | |"),
         };
     }
-    let failed = all.iter().filter_map(|of| Some((of, of.why_not.as_ref()?.lines().nth(1)?)));
+    let failed = all.iter().filter_map(|of| Some((of, of.why_not.as_ref()?)));
     for (of, why) in failed {
         let _ = writeln!(page, "\nNo figure for {} in `{}`: {why}.", of.server, of.case);
     }

@@ -8,7 +8,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use super::results::{CaseResult, Circumstances, Measured};
+use super::results::{CaseResult, Circumstances, Measured, Refused};
 use crate::shell;
 
 /// Date, versions and machine.
@@ -31,13 +31,14 @@ pub(super) fn case(case: &CaseResult) -> String {
         "\n`{}`: {} rounds count; {} dropped, {} counted although disturbed.",
         case.name, case.rounds, case.rounds_dropped, case.rounds_disturbed
     );
-    for of in &case.refused {
-        // Errors may tell more than a reader wants in a table's foot.
-        let why = of.why.lines().next().unwrap_or_default();
-        let _ = writeln!(page, "No figure for {}: {why}.", of.server);
-    }
+    page.push_str(&refused(&case.refused));
     page.push('\n');
     page
+}
+
+/// Why servers have no figure.
+pub(super) fn refused(all: &[Refused]) -> String {
+    all.iter().map(|of| format!("No figure for {}: {}.\n", of.server, of.why)).collect()
 }
 
 fn line(of: &Measured) -> String {

@@ -11,6 +11,18 @@ use super::server::{Role, Server};
 use super::statistics::{Summary, ratio};
 use crate::shell;
 
+impl Refused {
+    pub(super) fn new(server: &'static str, error: &anyhow::Error) -> Self {
+        Self { server, why: reason(&format!("{error:#}")) }
+    }
+}
+
+/// What a program complained of, where one did: a line for a table's foot.
+pub(super) fn reason(error: &str) -> String {
+    let complaint = error.lines().find_map(|line| line.strip_prefix("Error: "));
+    complaint.or_else(|| error.lines().next()).unwrap_or_default().to_owned()
+}
+
 /// Where and with what a run was made.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Circumstances {
@@ -151,4 +163,16 @@ fn machine() -> Result<String> {
     let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = shell::output(shell::command("uname").args(["-s", "-r", "-m"]))?;
     Ok(format!("{cores} cores, {}; {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn reason_is_what_the_program_complained_of() {
+        assert_eq!(reason("`wrk` failed: exit status: 1\nError: closed\n\nStack:"), "closed");
+        assert_eq!(reason("3 of 4 answers were refusals"), "3 of 4 answers were refusals");
+        assert_eq!(reason(""), "");
+    }
 }

@@ -14,7 +14,8 @@ pub(super) fn start(site: &Site<'_>) -> Result<Server> {
     fs::create_dir_all(place.dir.join("temp"))?;
     let configuration = CONFIGURATION
         .replace("@WORKERS@", &site.cores.workers().to_string())
-        .replace("@CONNECTIONS@", &connections_max().to_string())
+        // It counts those to origins too, and closes idle ones when fewer than a sixteenth are free.
+        .replace("@CONNECTIONS@", &(2 * connections_max()).to_string())
         .replace("@HTTP1@", &place.http1.to_string())
         .replace("@HTTP2@", &place.http2.to_string())
         .replace("@TLS@", &place.tls.to_string())
