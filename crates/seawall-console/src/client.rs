@@ -9,7 +9,10 @@ use serde_json::Value;
 
 mod listener;
 
-use crate::control::{Intermediary, LimitTable, OriginView, Reloaded, RuleChange, RuleView, Status};
+use crate::control::{
+    CacheView, Intermediary, LimitTable, OriginView, PurgeRequest, Purged, Reloaded, RuleChange, RuleView,
+    Status,
+};
 use crate::problem::Problem;
 use crate::token::Token;
 
@@ -149,6 +152,22 @@ impl Client {
     /// See [`ClientError`].
     pub fn origins(&self) -> Result<Vec<OriginView>, ClientError> {
         self.ask(Method::GET, "/api/v1/origins", None)
+    }
+
+    /// What its cache holds and did.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn cache(&self) -> Result<CacheView, ClientError> {
+        self.ask(Method::GET, "/api/v1/cache", None)
+    }
+
+    /// Has stored responses purged.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn purge(&self, request: &PurgeRequest) -> Result<Purged, ClientError> {
+        self.ask(Method::POST, "/api/v1/cache/purge", Some(&serde_json::json!(request)))
     }
 
     fn ask<T: DeserializeOwned>(

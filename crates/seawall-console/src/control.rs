@@ -5,11 +5,15 @@
 //! threads of their own. The types are the wire format of version 1: a field may be added, none
 //! changes its meaning.
 
+mod cache;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::metrics::Snapshot;
+
+pub use self::cache::{CacheView, PurgeRequest, Purged, TierView};
 
 /// A running process, as its admin API sees it.
 pub trait Control: Send + Sync + 'static {
@@ -55,6 +59,16 @@ pub trait Control: Send + Sync + 'static {
 
     /// The origin servers.
     fn origins(&self) -> Vec<OriginView>;
+
+    /// What the cache holds and did.
+    fn cache(&self) -> CacheView;
+
+    /// Purges stored responses. It has taken effect when this returns.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`] if it does not say what, or for a host that no site has; [`ControlError::Conflict`]
+    /// for a site without a cache.
+    fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError>;
 }
 
 /// Whether the process takes requests.

@@ -14,12 +14,14 @@ use prometheus_client::registry::Registry;
 use seawall_rules::refusal::CauseKind;
 use seawall_rules::rule::Mode;
 
+mod cache;
 mod encode;
 mod labels;
 mod process;
 #[cfg(test)]
 mod tests;
 
+pub use self::cache::CacheCounts;
 use self::encode::Encoder;
 pub use self::labels::{Class, Direction, Label, Outcome, Peer, Protocol, ReloadOutcome};
 pub use self::process::Process;
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub origin_retries: u64,
     /// From a request sent to an origin to the header section of its response.
     pub origin_seconds: Histogram,
+    /// What the cache holds and did.
+    pub cache: CacheCounts,
     /// Partition keys that the limits hold now.
     pub limit_keys: u64,
     /// How many they can hold.
@@ -151,6 +155,7 @@ impl Collector for Snapshot {
         self.encode_exchanges(&mut to)?;
         self.encode_rules(&mut to)?;
         self.encode_origins(&mut to)?;
+        self.cache.encode(&mut to)?;
         self.encode_self(&mut to)
     }
 }

@@ -5,8 +5,8 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::control::{
-    Intermediary, LimitTable, LimitView, ListenerView, OriginView, Readiness, Reloaded, RuleState, RuleView,
-    SiteView, Status,
+    CacheView, Intermediary, LimitTable, LimitView, ListenerView, OriginView, PurgeRequest, Purged,
+    Readiness, Reloaded, RuleState, RuleView, SiteView, Status, TierView,
 };
 use crate::problem::Problem;
 use crate::routes;
@@ -16,7 +16,7 @@ use crate::routes;
 #[openapi(
     info(
         title = "Seawall admin API",
-        description = "Rules, limits, reload, health and metrics of one running Seawall process.\n\n\
+        description = "Rules, limits, the cache, reload, health and metrics of one running Seawall process.\n\n\
             It listens on loopback only. What lies under `/api` needs the token of the state folder as \
             `Authorization: Bearer ...`; metrics and probes do not. Errors are problem details (RFC 9457).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
@@ -35,18 +35,21 @@ use crate::routes;
         routes::intermediaries,
         routes::limits,
         routes::origins,
+        routes::cache,
+        routes::purge,
         routes::metrics,
         routes::healthz,
         routes::readyz,
         routes::openapi,
     ),
     components(schemas(
-        Intermediary, LimitTable, LimitView, ListenerView, OriginView, Problem, Readiness, Reloaded, RuleState, RuleView,
-        SiteView, Status,
+        CacheView, Intermediary, LimitTable, LimitView, ListenerView, OriginView, Problem, PurgeRequest, Purged, Readiness, Reloaded, RuleState, RuleView,
+        SiteView, Status, TierView,
     )),
     tags(
         (name = "process", description = "The process and its origins"),
         (name = "rules", description = "Rules and limits"),
+        (name = "cache", description = "Stored responses"),
         (name = "clients", description = "Who stands behind the connections"),
         (name = "monitoring", description = "Open to everyone on the machine"),
     ),

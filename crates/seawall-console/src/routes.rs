@@ -15,7 +15,8 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 
 use crate::control::{
-    Control, Intermediary, LimitTable, OriginView, Readiness, Reloaded, RuleChange, RuleView, Status,
+    CacheView, Control, Intermediary, LimitTable, OriginView, PurgeRequest, Purged, Readiness, Reloaded,
+    RuleChange, RuleView, Status,
 };
 use crate::openapi::Description;
 use crate::problem::Problem;
@@ -37,6 +38,8 @@ pub(crate) fn router(api: Api, token: Arc<Token>) -> Router {
         .route("/api/v1/intermediaries", get(intermediaries))
         .route("/api/v1/limits", get(limits))
         .route("/api/v1/origins", get(origins))
+        .route("/api/v1/cache", get(cache))
+        .route("/api/v1/cache/purge", post(purge))
         .route_layer(from_fn_with_state(token, guard::token));
     Router::new()
         .route("/metrics", get(metrics))
@@ -109,13 +112,7 @@ async fn add_rule(
     fields: HeaderMap,
     content: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let content = content.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    if !is_json(&fields) {
-        let detail = "send the rule as JSON: `Content-Type: application/json`";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    let content: Value = serde_json::from_slice(&content)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("this is not JSON: {error}")))?;
+    let content = json_of("the rule", &fields, content)?;
     if let Value::Array(definitions) = content {
         let rules = ask(api, move |api| api.add_rules(&definitions)).await??;
         return Ok((StatusCode::CREATED, Json(&rules)).into_response());
@@ -221,6 +218,37 @@ async fn origins(State(api): State<Api>) -> Result<Json<Vec<OriginView>>, Proble
     ask(api, |api| api.origins()).await.map(Json)
 }
 
+/// What the cache holds and did.
+#[utoipa::path(get, path = "/api/v1/cache", tag = "cache", responses(
+    (status = 200, description = "Of all sites together", body = CacheView),
+))]
+async fn cache(State(api): State<Api>) -> Result<Json<CacheView>, Problem> {
+    ask(api, |api| api.cache()).await.map(Json)
+}
+
+/// Purge stored responses: by URL, prefix, surrogate key, or all. It has taken effect when the answer comes.
+#[utoipa::path(post, path = "/api/v1/cache/purge", tag = "cache",
+    request_body(content = PurgeRequest, description = "One of `url`, `prefix`, `key` and `all`"),
+    responses(
+        (status = 200, description = "No request that comes after this gets what was stored before", body = Purged),
+        (status = 400, description = "The content is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The site has no cache", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The content is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The content is not announced as JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It does not say what to purge, or no site has the host", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn purge(
+    State(api): State<Api>,
+    fields: HeaderMap,
+    content: Result<Bytes, BytesRejection>,
+) -> Result<Json<Purged>, Problem> {
+    let content = json_of("the purge", &fields, content)?;
+    let request: PurgeRequest = serde_json::from_value(content)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("not a purge: {error}")))?;
+    ask(api, move |api| api.purge(&request)).await?.map(Json).map_err(Problem::from)
+}
+
 /// All counters, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "monitoring", security(()), responses(
     (status = 200, description = "OpenMetrics text 1.0.0", body = String, content_type = "application/openmetrics-text"),
@@ -296,6 +324,16 @@ async fn ask<T: Send + 'static>(
         let detail = "Seawall made a mistake; its log has the place";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     })
+}
+
+fn json_of(what: &str, fields: &HeaderMap, content: Result<Bytes, BytesRejection>) -> Result<Value, Problem> {
+    let content = content.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    if !is_json(fields) {
+        let detail = format!("send {what} as JSON: `Content-Type: application/json`");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    serde_json::from_slice(&content)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("this is not JSON: {error}")))
 }
 
 fn is_json(fields: &HeaderMap) -> bool {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use seawall_console::client::ClientError;
 use seawall_console::control::{
-    Control, ControlError, Intermediary, LimitTable, OriginView, Readiness, Reloaded, RuleChange, RuleState,
-    RuleView, Status,
+    CacheView, Control, ControlError, Intermediary, LimitTable, OriginView, PurgeRequest, Purged, Readiness,
+    Reloaded, RuleChange, RuleState, RuleView, Status,
 };
 use seawall_console::metrics::Snapshot;
 use seawall_console::{Client, Problem, Server, Token, serve};
@@ -115,6 +115,19 @@ impl Control for Process {
         self.gate.0.send(()).expect("the test waits");
         self.gate.1.lock().expect("lock").recv().expect("the test lets go");
         Vec::new()
+    }
+
+    fn cache(&self) -> CacheView {
+        CacheView { hits: 7, ..CacheView::default() }
+    }
+
+    fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError> {
+        match &request.url {
+            Some(url) if url.contains("unknown") => {
+                Err(ControlError::Invalid { problems: vec!["no site has the host unknown".to_owned()] })
+            }
+            url => Ok(Purged { purged: url.iter().cloned().collect(), soft: request.soft, durable: true }),
+        }
     }
 }
 
@@ -340,6 +353,29 @@ fn rules_are_added_listed_disabled_enabled_and_retired() {
 }
 
 #[test]
+fn the_client_tells_what_to_purge_and_what_was() {
+    let running = Running::new();
+    let client = running.client();
+    let url = "https://site.example/feed".to_owned();
+    let request = PurgeRequest { url: Some(url.clone()), soft: true, ..PurgeRequest::default() };
+    let purged = client.purge(&request).expect("purged");
+    assert_eq!(purged, Purged { purged: vec![url], soft: true, durable: true });
+    let unknown = PurgeRequest { url: Some("https://unknown/".to_owned()), ..PurgeRequest::default() };
+    assert_eq!(client.purge(&unknown).expect_err("none").to_string(), "no site has the host unknown");
+    assert_eq!(client.cache().expect("cache").hits, 7);
+}
+
+#[test]
+fn a_purge_that_is_none_says_why() {
+    let running = Running::new();
+    let problem = running.ask_trusted("POST", "/api/v1/cache/purge", "{\"uri\":\"x\"}").problem(422);
+    assert!(problem.detail.contains("unknown field `uri`"), "{problem:?}");
+    running.ask_trusted("POST", "/api/v1/cache/purge", "{").problem(400);
+    running.ask("POST", "/api/v1/cache/purge", &[], "{\"all\":true}").problem(401);
+    running.ask_trusted("GET", "/api/v1/cache/purge", "").problem(405);
+}
+
+#[test]
 fn a_new_rule_says_where_it_is() {
     let running = Running::new();
     let answer = running.ask_trusted("POST", "/api/v1/rules", "{\"name\":\"x\"}");
@@ -493,7 +529,7 @@ fn operations() -> Vec<(String, String, Vec<u16>)> {
 #[test]
 fn the_description_names_every_operation_with_its_errors() {
     let operations = operations();
-    assert_eq!(operations.len(), 15);
+    assert_eq!(operations.len(), 17);
     for (method, path, statuses) in operations {
         assert_eq!(statuses.contains(&401), path.starts_with("/api/"), "{method} {path}");
         assert!(statuses.iter().any(|status| (200..300).contains(status)), "{method} {path}");

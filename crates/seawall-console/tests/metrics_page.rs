@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use seawall_console::metrics::{Named, Origin, Process, Snapshot};
+use seawall_cache::{ForwardReason, NotStorable};
+use seawall_console::metrics::{CacheCounts, Named, Origin, Process, Snapshot};
 use seawall_rules::refusal::{Bound, OriginFault};
 use seawall_rules::rule::Mode;
 
@@ -30,6 +31,11 @@ fn snapshot() -> Snapshot {
         limit_exceeded: vec![named, observed],
         bounds_hit: Bound::ALL.iter().map(|bound| (bound.name(), 0)).collect(),
         origin_faults: OriginFault::ALL.iter().map(|fault| (fault.proxy_status(), 0)).collect(),
+        cache: CacheCounts {
+            forwards: ForwardReason::ALL.iter().map(|reason| (reason.token(), 0)).collect(),
+            not_stored: not_stored().map(|reason| (reason, 0)).collect(),
+            ..CacheCounts::default()
+        },
         origins: vec![Origin {
             name: OPEN.to_owned(),
             answered: 0,
@@ -49,6 +55,12 @@ fn snapshot() -> Snapshot {
         },
         ..Snapshot::default()
     }
+}
+
+/// What may not be stored, and what the store does not take.
+fn not_stored() -> impl Iterator<Item = &'static str> {
+    let token = |reason: &NotStorable| reason.token().strip_prefix("not-stored-").expect("the prefix");
+    NotStorable::ALL.iter().map(token).chain(["too-large", "busy", "invalidated"])
 }
 
 /// Values by the label's name.

@@ -32,6 +32,9 @@ pub enum Command {
     /// List and change the rules of a running process
     #[command(subcommand)]
     Rules(Rules),
+    /// Purge stored responses of a running process
+    #[command(after_help = PURGE_EXAMPLES)]
+    Purge(Purge),
     /// Tell how a running process is doing
     Status(Status),
     /// Read the configuration of a running process again
@@ -152,6 +155,39 @@ pub enum Rules {
         #[command(flatten)]
         target: Target,
     },
+}
+
+const PURGE_EXAMPLES: &str = "\
+Examples:
+  seawall purge --url https://site.example/feed
+  seawall purge --prefix https://site.example/static/ --soft
+  seawall purge --key article-17";
+
+/// Arguments of `purge`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("selector").required(true).args(["url", "prefix", "key", "all"]))]
+pub struct Purge {
+    /// All variants of this URL, over http and https; parameters that the site's cache does not tell apart do not matter
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// All that begins so, over http and https; with scheme and host
+    #[arg(long, value_name = "URL")]
+    pub prefix: Option<String>,
+    /// All that the origin gave this surrogate key, at every site
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Everything, of every site
+    #[arg(long)]
+    pub all: bool,
+    /// Let it count as stale instead: validated before use, and served stale where the response permits that
+    #[arg(long)]
+    pub soft: bool,
+    /// Where the process is.
+    #[command(flatten)]
+    pub target: Target,
+    /// How to print what was purged
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Arguments of `status`.

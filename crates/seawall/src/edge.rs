@@ -8,6 +8,7 @@ pub(crate) mod descriptors;
 mod fleet;
 mod metrics;
 mod open;
+mod purge;
 mod reload;
 
 use std::io;

@@ -9,6 +9,7 @@ pub mod edge;
 pub mod load;
 pub mod log;
 pub mod output;
+mod purge;
 pub mod rulebook;
 pub mod state;
 pub mod why;

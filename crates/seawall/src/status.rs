@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use seawall_console::Client;
-use seawall_console::control::Readiness;
+use seawall_console::control::{CacheView, Readiness, TierView};
 
 use crate::cli::{Format, Status, Target};
 use crate::output;
@@ -19,9 +19,11 @@ fn tell(client: &Client, format: Format) -> Result<ExitCode, String> {
     let intermediaries = client.intermediaries().map_err(failed)?;
     let origins = client.origins().map_err(failed)?;
     let limits = client.limits().map_err(failed)?;
+    let cache = client.cache().map_err(failed)?;
     if format == Format::Json {
         output::json(&serde_json::json!({
             "status": status, "origins": origins, "intermediaries": intermediaries, "limits": limits,
+            "cache": cache,
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -54,6 +56,9 @@ fn tell(client: &Client, format: Format) -> Result<ExitCode, String> {
         "limits: {} of {} keys, {} forgotten for room",
         limits.keys, limits.keys_max, limits.evictions
     ));
+    if !cache.hosts.is_empty() {
+        print_cache(&cache);
+    }
     for intermediary in &intermediaries {
         output::line(format_args!(
             "{} looks like a proxy for many ({}): {}",
@@ -61,6 +66,44 @@ fn tell(client: &Client, format: Format) -> Result<ExitCode, String> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_cache(cache: &CacheView) {
+    let served = cache.hits + cache.stale;
+    let asked = served + cache.forwards;
+    let ratio = match asked {
+        0 => "nothing asked yet".to_owned(),
+        // Rounded down: 100 % means all.
+        _ => format!("{} % of {asked} requests answered from it", served * 100 / asked),
+    };
+    output::line(format_args!(
+        "cache: {ratio}, {} stale, {} by another's fetch",
+        cache.stale, cache.collapsed
+    ));
+    let tier = |name: &str, tier: &TierView, what: &str| {
+        let failed = if tier.errors > 0 { format!(", {} errors", tier.errors) } else { String::new() };
+        output::line(format_args!(
+            "{name}: {} of {} in {} {what}{}, {} forgotten for room{failed}",
+            size(tier.bytes),
+            size(tier.bytes_max),
+            tier.count,
+            if tier.count == 1 { "" } else { "s" },
+            tier.evictions
+        ));
+    };
+    tier("cache memory", &cache.memory, "URL");
+    if let Some(disk) = &cache.disk {
+        tier("cache disk", disk, "file");
+    }
+}
+
+fn size(bytes: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) if bytes < 10 * unit => format!("{:.1} {name}", bytes as f64 / unit as f64),
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} B"),
+    }
 }
 
 fn duration(seconds: u64) -> String {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use seawall_config::config::{Site, Source};
 use seawall_console::control::{
-    Control, ControlError, Intermediary, LimitTable, LimitView, ListenerView, OriginView, Readiness,
-    Reloaded, RuleChange, RuleState, RuleView, SiteView, Status,
+    CacheView, Control, ControlError, Intermediary, LimitTable, LimitView, ListenerView, OriginView,
+    PurgeRequest, Purged, Readiness, Reloaded, RuleChange, RuleState, RuleView, SiteView, Status, TierView,
 };
 use seawall_console::metrics::Snapshot;
 use seawall_proxy::clock;
@@ -16,7 +16,7 @@ use seawall_rules::refusal::OriginFault;
 use seawall_rules::tally::{Counts, Subject, Totals};
 use serde_json::Value;
 
-use super::{Changing, Edge, EdgeError, metrics};
+use super::{Changing, Edge, EdgeError, metrics, purge};
 use crate::rulebook::{Defined, Entry, RulebookError};
 
 impl Control for Edge {
@@ -168,6 +168,49 @@ impl Control for Edge {
             }
         }
         views
+    }
+
+    fn cache(&self) -> CacheView {
+        let changing = self.changing();
+        let counts = metrics::cache(self, &changing);
+        let cached = changing.config.sites.iter().filter(|site| site.cache.is_some());
+        let disk = changing.config.cache.disk.as_ref().map(|disk| TierView {
+            bytes: counts.disk_bytes,
+            bytes_max: disk.bytes,
+            count: counts.disk_files,
+            evictions: counts.disk_evictions,
+            errors: counts.disk_errors + counts.disk_damaged,
+        });
+        CacheView {
+            hosts: cached.flat_map(|site| site.hosts.iter().cloned()).collect(),
+            hits: counts.hits,
+            stale: counts.stale,
+            forwards: counts.forwards.iter().map(|(_, count)| count).sum(),
+            collapsed: counts.collapsed,
+            memory: TierView {
+                bytes: counts.memory_bytes + counts.filling_bytes,
+                bytes_max: counts.memory_bytes_max,
+                count: counts.memory_resources,
+                evictions: counts.memory_evictions,
+                errors: 0,
+            },
+            disk,
+        }
+    }
+
+    fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError> {
+        let purges = purge::purges(request, &self.shared.snapshot().sites)?;
+        let store = &self.shared.cache.store;
+        // All take effect here; whether they outlast a crash is waited for after that.
+        let done: Vec<_> = purges.iter().map(|purge| store.purge(purge)).collect();
+        let runtime = tokio::runtime::Handle::current();
+        let written: Vec<_> = done.into_iter().map(|done| runtime.block_on(done)).collect();
+        let durable = written.iter().all(Result::is_ok);
+        if !durable {
+            tracing::warn!("a purge could not be written to the cache's disk");
+        }
+        let purged = purges.iter().filter_map(|purge| purge::shown(&purge.selector)).map(str::to_owned);
+        Ok(Purged { purged: purged.collect(), soft: request.soft, durable })
     }
 }
 

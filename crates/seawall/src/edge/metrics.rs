@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use seawall_cache::ForwardReason;
 use seawall_console::metrics::{
-    Class, Direction, Histogram, Label, Named, Origin, Outcome, Peer, Process, Protocol, ReloadOutcome,
-    Snapshot,
+    CacheCounts, Class, Direction, Histogram, Label, Named, Origin, Outcome, Peer, Process, Protocol,
+    ReloadOutcome, Snapshot,
 };
+use seawall_proxy::cache::NotStored;
 use seawall_proxy::clock;
 use seawall_proxy::stats::{BUCKETS_MS, Durations};
 use seawall_rules::refusal::{Bound, CauseKind, OriginFault};
@@ -32,6 +34,7 @@ pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
     add_connections(changing, &mut snapshot);
     add_rules(edge, changing, &mut snapshot);
     add_origins(edge, &mut snapshot);
+    snapshot.cache = cache(edge, changing);
     for (outcome, count) in [ReloadOutcome::Applied, ReloadOutcome::Rejected].into_iter().zip(&edge.reloads) {
         snapshot.reloads.add(outcome, count.load(Ordering::Relaxed));
     }
@@ -141,4 +144,59 @@ fn add_origins(edge: &Edge, snapshot: &mut Snapshot) {
             }
         }
     }
+}
+
+/// What the cache holds and did.
+pub(super) fn cache(edge: &Edge, changing: &Changing) -> CacheCounts {
+    let bounds = &changing.config.cache;
+    let usage = edge.shared.cache.store.usage();
+    let mut counts = CacheCounts {
+        flights: edge.shared.cache.flights() as u64,
+        memory_bytes: usage.memory_bytes,
+        memory_bytes_max: bounds.memory,
+        memory_resources: usage.memory_resources,
+        memory_evictions: usage.memory_evictions,
+        filling_bytes: usage.filling_bytes,
+        disk_bytes: usage.disk_bytes,
+        disk_bytes_max: bounds.disk.as_ref().map_or(0, |disk| disk.bytes),
+        disk_files: usage.disk_files,
+        disk_evictions: usage.disk_evictions,
+        disk_errors: usage.disk_errors,
+        disk_damaged: usage.disk_damaged,
+        disk_skipped: usage.disk_skipped,
+        purges: usage.purges,
+        purge_floor_raises: usage.purge_floor_raises,
+        ..CacheCounts::default()
+    };
+    let mut forwards = [0; ForwardReason::ALL.len()];
+    let mut not_stored = [0; NotStored::COUNT];
+    for worker in edge.shared.worker_stats() {
+        let stats = &worker.cache;
+        for (total, count) in forwards.iter_mut().zip(&stats.forwards) {
+            *total += count.get();
+        }
+        for (total, count) in not_stored.iter_mut().zip(&stats.not_stored) {
+            *total += count.get();
+        }
+        counts.hits += stats.hits.get();
+        counts.stale += stats.stale.get();
+        counts.collapsed += stats.collapsed.get();
+        counts.hand_overs += stats.hand_overs.get();
+        counts.flights_full += stats.flights_full.get();
+        counts.uncollapsible += stats.uncollapsible.get();
+        counts.stores += stats.stores.get();
+        counts.broken += stats.broken.get();
+        counts.freshened += stats.freshened.get();
+        counts.invalidations += stats.invalidations.get();
+    }
+    // What became of a response while it was on its way, the store knows.
+    counts.broken += usage.filling_outgrown + usage.filling_purged;
+    counts.forwards = ForwardReason::ALL.iter().map(|reason| reason.token()).zip(forwards).collect();
+    counts.not_stored = NotStored::all().map(|reason| short(reason.token())).zip(not_stored).collect();
+    counts
+}
+
+/// The reason without what the metric's name says already.
+fn short(token: &'static str) -> &'static str {
+    token.strip_prefix("not-stored-").unwrap_or(token)
 }
