@@ -96,7 +96,8 @@ fn looking_up(count: u32) -> Result<()> {
     let fields = fields(Agent::Reader);
     let facts = facts(&fields, 1);
     let (queries, policy) = (QueryPolicy::default(), Policy::default());
-    let store = TieredStore::new(&Settings { memory_bytes: 64 << 20 });
+    let store =
+        TieredStore::new(&Settings { memory_bytes: 64 << 20, memory_object_bytes: 1 << 20, disk: None });
     for number in 0..RESOURCES {
         let path = if number == 0 { PATH.to_owned() } else { format!("{PATH}/{number}") };
         put(&store, &key(&path, &queries)?, stored(&facts, &policy)?)?;
