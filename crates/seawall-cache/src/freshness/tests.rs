@@ -234,7 +234,9 @@ fn soft_purge_makes_it_stale_from_now_on() {
 fn any_stored() -> impl Strategy<Value = StoredResponse> {
     let lifetime = prop::option::of(0..=DELTA_SECONDS_MAX);
     let times = (any::<u64>(), any::<u64>(), prop::option::of(any::<u64>()), prop::option::of(any::<u64>()));
-    (lifetime, prop::option::of(0..=DELTA_SECONDS_MAX), times).prop_map(|(max_age, age, times)| {
+    let standing = prop::sample::select(vec![Standing::Valid, Standing::SoftPurged, Standing::Invalidated]);
+    let age = prop::option::of(0..=DELTA_SECONDS_MAX);
+    (lifetime, age, times, standing).prop_map(|(max_age, age, times, standing)| {
         let mut stored = stored("");
         stored.control.directives.max_age = max_age;
         stored.control.age.first = Duration::from_secs(age.unwrap_or(0));
@@ -242,16 +244,28 @@ fn any_stored() -> impl Strategy<Value = StoredResponse> {
         stored.response_time = UnixTime(times.1);
         stored.control.date = times.2.map(UnixTime);
         stored.control.last_modified = times.3.map(UnixTime);
+        stored.standing = standing;
         stored
     })
 }
 
+fn any_rule() -> impl Strategy<Value = Option<Override>> {
+    let storing = (0..4, 0..=DELTA_SECONDS_MAX).prop_map(|(kind, secs)| match kind {
+        0 => Storing::AsStated,
+        1 => Storing::Never,
+        2 => Storing::Unstated(Duration::from_secs(secs)),
+        _ => Storing::Forced(Duration::from_secs(secs)),
+    });
+    prop::option::of(storing.prop_map(|storing| rule(storing, None)))
+}
+
 proptest! {
     #[test]
-    fn what_is_stale_stays_stale(stored in any_stored(), now: u64, later: u64) {
+    fn what_is_stale_stays_stale(stored in any_stored(), rule in any_rule(), now: u64, later: u64) {
         let (now, later) = (UnixTime(now.min(later)), UnixTime(now.max(later)));
+        let terms = Terms { policy: &POLICY, rule: rule.as_ref() };
         prop_assert!(stored.current_age(now) <= stored.current_age(later));
-        match (stored.freshness(&TERMS, now), stored.freshness(&TERMS, later)) {
+        match (stored.freshness(&terms, now), stored.freshness(&terms, later)) {
             (Freshness::Stale { by: before }, Freshness::Stale { by }) => prop_assert!(before <= by),
             (Freshness::Fresh { left: before }, Freshness::Fresh { left }) => prop_assert!(left <= before),
             (Freshness::Fresh { .. }, Freshness::Stale { .. }) => {}
