@@ -6,6 +6,7 @@
 //!
 //! Every response of a site with a cache has `Cache-Status` (RFC 9211), but refusals: those were not asked of the cache.
 
+mod absorb;
 mod asked;
 mod attempt;
 mod body;
@@ -26,8 +27,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use seawall_cache::cache_status::Outcome as Handled;
 use seawall_cache::{
-    CacheKey, CachePlan, ForwardReason, Freshness, OnError, Policy, SecondaryKey, Served, StoredResponse,
-    Vary, invalidated_keys, invalidates, plan,
+    CacheKey, CachePlan, ForwardReason, Freshness, OnError, Policy, SecondaryKey, Served, Vary,
+    invalidated_keys, invalidates, plan,
 };
 use seawall_config::config::SiteCache;
 use seawall_http::RequestFacts;
@@ -77,8 +78,9 @@ pub(crate) async fn answer(
     site: &Rc<SiteRuntime>,
     pool: &Rc<OriginPool>,
     settings: &SiteCache,
-    admitted: Admitted,
+    mut admitted: Admitted,
 ) -> Answer {
+    absorb::prepare(&mut admitted);
     let policy = &settings.policy;
     if !matches!(admitted.parts.method, Method::GET | Method::HEAD) {
         return Box::pin(change(worker, pool, policy, admitted)).await;
@@ -92,7 +94,10 @@ pub(crate) async fn answer(
         Lookup::Pending(looking) => looking.await,
     };
     let now = asked.admitted.now.wall;
-    let plan = asked.with_facts(|facts| plan(facts, resource.variants(), policy, now));
+    let plan = asked.with_facts(|facts| {
+        let plan = plan(facts, resource.variants(), policy, now);
+        absorb::widen(plan, asked.admitted.leniency, facts, policy, now)
+    });
     let stats = &worker.stats.cache;
     let context = |asked| Context {
         worker: Rc::clone(worker),
@@ -138,14 +143,9 @@ fn selection(stored: &[Variant], facts: &RequestFacts<'_>, policy: &Policy) -> S
 
 /// A response from the store.
 fn serve_stored(admitted: &Admitted, policy: &Policy, served: Served<'_, Variant>) -> Answer {
-    let stored: &StoredResponse = served.stored.response();
-    let source = Source {
-        status: stored.status,
-        fields: stored.fields.clone(),
-        supply: Supply::Stored(served.stored.content()),
-    };
-    let range = admitted.parts.headers.get(header::RANGE);
-    let mut response = respond(&admitted.parts.method, range, served.answer, source);
+    let supply = Supply::Stored(served.stored.content());
+    let source = Source { response: served.stored.response(), fields: None, supply };
+    let mut response = respond(admitted, served.answer, source);
     let told = Told { outcome: Handled::Hit(served.freshness), detail: None };
     complete(&mut response, admitted, policy, Some(served.age), told);
     Answer { response, tunnel: None, outcome: Outcome::Answered }

@@ -16,7 +16,7 @@ use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::cache;
 use crate::clock;
-use crate::gate::QuotaFields;
+use crate::gate::{Leniency, QuotaFields};
 use crate::h1::Interim;
 use crate::stats::Outcome;
 use crate::view::{Backing, View};
@@ -44,6 +44,8 @@ pub(crate) struct Admitted {
     pub(crate) scheme: Scheme,
     /// Limits that it was counted under.
     pub(crate) quota: Option<QuotaFields>,
+    /// Which answers from the store will do.
+    pub(crate) leniency: Leniency,
     /// When it came.
     pub(crate) now: Now,
     /// Where the origin's interim responses go, if the front can send them.

@@ -15,6 +15,15 @@ use crate::body::ResponseBody;
 use crate::view::View;
 use crate::worker::Worker;
 
+/// Which stored responses may answer a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Leniency {
+    /// Those that RFC 9111 permits.
+    None,
+    /// Stale ones as well: an `absorb` rule says so.
+    Stale,
+}
+
 /// What is to be done with a request.
 pub(crate) enum Admission<'s> {
     /// Answer it from this site.
@@ -23,6 +32,8 @@ pub(crate) enum Admission<'s> {
         site: usize,
         /// The tightest limit that it was counted under.
         quota: Option<Quota<'s>>,
+        /// Which answers will do.
+        leniency: Leniency,
     },
     /// Say no; with the limit that is used up, if one is.
     Refuse(Refusal<'s>, Option<Quota<'s>>),
@@ -47,15 +58,16 @@ pub(crate) fn admit<'s>(
         &view.tally,
         now,
     );
-    match decision.verdict {
-        Verdict::Pass | Verdict::Absorb { .. } => {}
+    let leniency = match decision.verdict {
+        Verdict::Pass => Leniency::None,
+        Verdict::Absorb { .. } => Leniency::Stale,
         Verdict::Refuse(refusal) => return Admission::Refuse(refusal, decision.quota),
         Verdict::Drop { .. } => {
             worker.stats.drops.add(1);
             return Admission::Drop;
         }
         Verdict::Tarpit { refusal, delay } => return tarpit(worker, view, refusal, delay),
-    }
+    };
     let bounds = &snapshot.bounds;
     if let ContentLength::Known(bytes) = facts.content
         && bytes > bounds.body_bytes
@@ -69,7 +81,7 @@ pub(crate) fn admit<'s>(
     if open >= most {
         return Admission::Refuse(Refusal::bound(Bound::Exchanges, open, most), None);
     }
-    Admission::Pass { site, quota: decision.quota }
+    Admission::Pass { site, quota: decision.quota, leniency }
 }
 
 fn tarpit<'s>(worker: &Worker, view: &View, refusal: Refusal<'s>, delay: Duration) -> Admission<'s> {

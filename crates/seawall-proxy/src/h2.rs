@@ -296,7 +296,7 @@ impl Front {
             response
         };
         match admit(worker, view, &facts, now) {
-            Admission::Pass { site, quota } => {
+            Admission::Pass { site, quota, leniency } => {
                 let (client, quota) = (facts.client, quota.as_ref().and_then(QuotaFields::new));
                 let (authority, content) = (line.authority.to_owned(), line.content);
                 drop(storage);
@@ -305,8 +305,19 @@ impl Front {
                 };
                 let (body, fault) = self.bounded(view, body, content);
                 let (view, protocol, scheme) = (Rc::clone(view), Protocol::Http2, self.scheme);
-                let admitted =
-                    Admitted { view, site, parts, body, client, protocol, scheme, quota, now, interim: None };
+                let admitted = Admitted {
+                    view,
+                    site,
+                    parts,
+                    body,
+                    client,
+                    protocol,
+                    scheme,
+                    quota,
+                    leniency,
+                    now,
+                    interim: None,
+                };
                 Ok(Decided::Admitted(Box::new(admitted), fault))
             }
             Admission::Refuse(refusal, quota) => Ok(Decided::Answered(refused(&refusal, quota))),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode};
-use seawall_cache::{Freshness, StoredResponse};
+use seawall_cache::{Freshness, NotStorable, StoredResponse};
 use seawall_store::ContentReader;
 use tokio::sync::oneshot;
 
@@ -174,9 +174,20 @@ impl Context {
         }
     }
 
-    /// The response was for one request alone.
+    /// The response was for one request alone. Only what the response itself says counts, lest a client decide for others.
     pub(crate) fn note_apart(&self, reason: Option<NotStored>) {
-        if let Some(NotStored::Forbidden(_) | NotStored::TooLarge) = reason {
+        let is_of_the_key = match reason {
+            Some(NotStored::Forbidden(reason)) => !matches!(
+                reason,
+                NotStorable::Method
+                    | NotStorable::RequestNoStore
+                    | NotStorable::Authorization
+                    | NotStorable::Status
+            ),
+            Some(NotStored::TooLarge) => true,
+            Some(NotStored::Busy | NotStored::Invalidated) | None => false,
+        };
+        if is_of_the_key {
             self.worker.stats.cache.uncollapsible.add(1);
             self.cache().uncollapsible.insert(&self.asked.key, clock::mono());
         }

@@ -188,13 +188,16 @@ impl Context {
 
     /// RFC 9111 §3.
     fn admit(&self, fetched: &Fetched) -> Result<Fill, NotStored> {
+        // A part would take the place of the whole.
+        if fetched.response.status() == StatusCode::PARTIAL_CONTENT {
+            return Err(NotStored::Forbidden(NotStorable::Status));
+        }
+        if unkeyed::varies_by_client(fetched.response.headers()) {
+            return Err(NotStored::Forbidden(NotStorable::Vary));
+        }
         let policy = &self.settings().policy;
         let stored = self.asked.with_facts(|facts| StoredResponse::new(facts, &fetched.received(), policy));
         let stored = stored.map_err(NotStored::Forbidden)?;
-        // What is incomplete would have to be joined and served by its parts.
-        if stored.partial.is_some() || fetched.response.status() == StatusCode::PARTIAL_CONTENT {
-            return Err(NotStored::Forbidden(NotStorable::Status));
-        }
         let length = fetched.response.body().size_hint().exact();
         let store = &self.cache().store;
         store.fill(&self.asked.key, stored, length, fetched.asked).map_err(|refused| match refused {

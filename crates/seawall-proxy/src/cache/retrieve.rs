@@ -296,9 +296,7 @@ impl Context {
         };
         let Some(supply) = supply(()) else { return Match::None };
         worker.stats.cache.collapsed.add(1);
-        let source = Source { status: response.status, fields: response.fields.clone(), supply };
-        let range = admitted.parts.headers.get(header::RANGE);
-        let mut response = respond(&admitted.parts.method, range, served.answer, source);
+        let mut response = respond(admitted, served.answer, Source { response, fields: None, supply });
         let told = Told::forwarded(want.reason, served.stored.status).collapsed();
         complete(&mut response, admitted, policy, Some(served.age), told);
         Match::Answer(Box::new(answered(response)))
@@ -335,9 +333,9 @@ impl Context {
         let Shared { status, fields, response: stored, reader } = shared;
         let admitted = &self.asked.admitted;
         let kind = self.asked.with_facts(|facts| answer(facts, &stored)).unwrap_or(Kind::Full);
-        let source = Source { status, fields, supply: Supply::Arriving(reader, interest) };
-        let range = admitted.parts.headers.get(header::RANGE);
-        let mut response = respond(&admitted.parts.method, range, kind, source);
+        let supply = Supply::Arriving(reader, interest);
+        let mut response =
+            respond(admitted, kind, Source { response: &stored, fields: Some(fields), supply });
         let told = Told::forwarded(want.reason, status).stored();
         complete(&mut response, admitted, &self.settings().policy, None, told);
         answered(response)
@@ -354,9 +352,7 @@ impl Context {
         let admitted = &self.asked.admitted;
         let kind = self.asked.with_facts(|facts| answer(facts, &held.response)).unwrap_or(Kind::Full);
         let (stored, supply) = (&held.response, Supply::Stored(&held.content));
-        let source = Source { status: stored.status, fields: stored.fields.clone(), supply };
-        let range = admitted.parts.headers.get(header::RANGE);
-        let mut response = respond(&admitted.parts.method, range, kind, source);
+        let mut response = respond(admitted, kind, Source { response: stored, fields: None, supply });
         let told = Told::forwarded(want.reason, status).detail(detail);
         let age = stored.current_age(clock::wall());
         complete(&mut response, admitted, &self.settings().policy, Some(age), told);

@@ -1,15 +1,18 @@
-//! Makes a response from a stored one: whole, without content, a part, or "not modified".
+//! Makes a response from a stored one: whole, without content, parts of it, or "not modified".
+
+use std::hash::{BuildHasher as _, RandomState};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use seawall_cache::Answer;
 use seawall_cache::precondition::not_modified_fields;
+use seawall_cache::range::{Piece as Part, RangeAnswer};
+use seawall_cache::{Answer, StoredResponse};
 use seawall_store::{Content, ContentReader};
 
+use super::asked::with_facts;
 use super::body::{Piece, StoredBody};
 use super::flight::Interest;
 use crate::body::ResponseBody;
-use crate::files::response::{boundary, content_range};
-use seawall_http::range::{ByteRange, Selection, select};
+use crate::exchange::Admitted;
 
 /// Where the content comes from.
 pub(crate) enum Supply<'a> {
@@ -21,10 +24,85 @@ pub(crate) enum Supply<'a> {
 
 /// A response that can answer a request.
 pub(crate) struct Source<'a> {
-    pub(crate) status: StatusCode,
-    /// Owned: more are added.
-    pub(crate) fields: HeaderMap,
+    pub(crate) response: &'a StoredResponse,
+    /// Other fields than those stored: as they came from the origin.
+    pub(crate) fields: Option<HeaderMap>,
     pub(crate) supply: Supply<'a>,
+}
+
+/// The answer to a request.
+pub(crate) fn respond(admitted: &Admitted, answer: Answer, source: Source<'_>) -> Response<ResponseBody> {
+    match answer {
+        Answer::NotModified => {
+            let fields = source.fields.as_ref().unwrap_or(&source.response.fields);
+            with(StatusCode::NOT_MODIFIED, not_modified_fields(fields), ResponseBody::Empty)
+        }
+        Answer::Full => full(&admitted.parts.method, source),
+        Answer::Range => match ranges(admitted, &source) {
+            Some(ranges) => part(ranges, source),
+            None => full(&admitted.parts.method, source),
+        },
+    }
+}
+
+fn full(method: &Method, source: Source<'_>) -> Response<ResponseBody> {
+    let status = source.response.status;
+    let mut fields = source.fields.unwrap_or_else(|| source.response.fields.clone());
+    if *method != Method::HEAD {
+        return with(status, fields, source.supply.into_body());
+    }
+    // RFC 9110 §9.3.2: as a GET would have it.
+    if let Some(length) = source.supply.length()
+        && status != StatusCode::NO_CONTENT
+    {
+        fields.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    with(status, fields, ResponseBody::Empty)
+}
+
+/// `None` if all of it is to be sent: the field is not to be understood, or what it asks for cannot be given in its order.
+fn ranges(admitted: &Admitted, source: &Source<'_>) -> Option<RangeAnswer> {
+    let length = source.supply.length()?;
+    let mark = RandomState::new().hash_one(length);
+    let ranges = with_facts(admitted, |facts| source.response.answer_range(facts, length, mark))?;
+    let comes_in_order = match source.supply {
+        Supply::Stored(_) => true,
+        Supply::Arriving(..) => ranges.pieces.len() <= 1,
+    };
+    comes_in_order.then_some(ranges)
+}
+
+/// RFC 9110 §15.3.7, §15.5.17.
+fn part(ranges: RangeAnswer, source: Source<'_>) -> Response<ResponseBody> {
+    let RangeAnswer { status, mut fields, pieces } = ranges;
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        // What says when and for whom the answer is; the rest is about what is not sent.
+        for name in [header::DATE, header::VARY, header::VIA] {
+            for line in source.response.fields.get_all(&name) {
+                fields.append(name.clone(), line.clone());
+            }
+        }
+    }
+    let body = match (pieces.as_slice(), source.supply) {
+        ([], _) => ResponseBody::Empty,
+        ([Part::Content { start, length }], Supply::Arriving(reader, interest)) => {
+            let part = Piece::Arriving { reader, skip: *start, take: Some(*length) };
+            ResponseBody::Stored(Box::new(StoredBody::new([part], interest)))
+        }
+        ([Part::Content { start, length }], Supply::Stored(content)) if content.whole().is_some() => {
+            let bytes = content.whole().map(|bytes| bytes.slice(*start as usize..(start + length) as usize));
+            bytes.map_or(ResponseBody::Empty, ResponseBody::whole)
+        }
+        (_, Supply::Stored(content)) => {
+            let pieces = pieces.into_iter().map(|part| match part {
+                Part::Text(text) => Piece::Bytes(text.into()),
+                Part::Content { start, length } => Piece::Stored(content.reader(start, start + length)),
+            });
+            ResponseBody::Stored(Box::new(StoredBody::new(pieces, None)))
+        }
+        (_, supply @ Supply::Arriving(..)) => supply.into_body(),
+    };
+    with(status, fields, body)
 }
 
 impl Supply<'_> {
@@ -47,116 +125,6 @@ impl Supply<'_> {
             }
         }
     }
-
-    fn into_range(self, range: ByteRange) -> ResponseBody {
-        match self {
-            Self::Stored(content) => match content.whole() {
-                Some(bytes) => {
-                    let (start, end) = (range.start as usize, (range.start + range.length) as usize);
-                    ResponseBody::whole(bytes.slice(start..end))
-                }
-                None => {
-                    let reader = content.reader(range.start, range.start + range.length);
-                    ResponseBody::Stored(Box::new(StoredBody::new([Piece::Stored(reader)], None)))
-                }
-            },
-            Self::Arriving(reader, interest) => {
-                let part = Piece::Arriving { reader, skip: range.start, take: Some(range.length) };
-                ResponseBody::Stored(Box::new(StoredBody::new([part], interest)))
-            }
-        }
-    }
-}
-
-/// The answer to a request of this method and `Range`.
-pub(crate) fn respond(
-    method: &Method,
-    range: Option<&HeaderValue>,
-    answer: Answer,
-    source: Source<'_>,
-) -> Response<ResponseBody> {
-    match answer {
-        Answer::NotModified => {
-            with(StatusCode::NOT_MODIFIED, not_modified_fields(&source.fields), ResponseBody::Empty)
-        }
-        Answer::Full => full(method, source),
-        Answer::Range => match (range, source.supply.length()) {
-            (Some(range), Some(length)) => part(method, range, length, source),
-            // RFC 9110 §14.2: a server may ignore the field; without the length it cannot be understood.
-            _ => full(method, source),
-        },
-    }
-}
-
-fn full(method: &Method, source: Source<'_>) -> Response<ResponseBody> {
-    let Source { status, mut fields, supply } = source;
-    if *method != Method::HEAD {
-        return with(status, fields, supply.into_body());
-    }
-    // RFC 9110 §9.3.2: as a GET would have it.
-    if let Some(length) = supply.length()
-        && status != StatusCode::NO_CONTENT
-    {
-        fields.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
-    }
-    with(status, fields, ResponseBody::Empty)
-}
-
-/// RFC 9110 §14.
-fn part(method: &Method, range: &HeaderValue, length: u64, source: Source<'_>) -> Response<ResponseBody> {
-    match select(range.as_bytes(), length) {
-        Selection::Whole => full(method, source),
-        Selection::Unsatisfiable => unsatisfiable(length, source.fields),
-        Selection::Ranges(ranges) => match (ranges.as_slice(), source.supply) {
-            ([range], supply) => {
-                let mut fields = source.fields;
-                fields.remove(header::CONTENT_LENGTH);
-                fields.insert(header::CONTENT_RANGE, value(&content_range(*range, length)));
-                with(StatusCode::PARTIAL_CONTENT, fields, supply.into_range(*range))
-            }
-            (ranges, Supply::Stored(content)) => several(ranges, content, source.fields),
-            (_, supply) => full(method, Source { supply, ..source }),
-        },
-    }
-}
-
-/// RFC 9110 §14.6.
-fn several(ranges: &[ByteRange], content: &Content, mut fields: HeaderMap) -> Response<ResponseBody> {
-    let (boundary, length) = (boundary(), content.length());
-    let media_type = fields.remove(header::CONTENT_TYPE);
-    let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
-    for (index, &range) in ranges.iter().enumerate() {
-        let mut part = Vec::with_capacity(160);
-        part.extend_from_slice(if index == 0 { b"--" } else { b"\r\n--" });
-        part.extend_from_slice(boundary.as_bytes());
-        if let Some(media_type) = &media_type {
-            part.extend_from_slice(b"\r\nContent-Type: ");
-            part.extend_from_slice(media_type.as_bytes());
-        }
-        part.extend_from_slice(b"\r\nContent-Range: ");
-        part.extend_from_slice(content_range(range, length).as_bytes());
-        part.extend_from_slice(b"\r\n\r\n");
-        pieces.push(Piece::Bytes(part.into()));
-        pieces.push(Piece::Stored(content.reader(range.start, range.start + range.length)));
-    }
-    pieces.push(Piece::Bytes(format!("\r\n--{boundary}--\r\n").into()));
-    fields.remove(header::CONTENT_LENGTH);
-    fields.insert(header::CONTENT_TYPE, value(&format!("multipart/byteranges; boundary={boundary}")));
-    let body = ResponseBody::Stored(Box::new(StoredBody::new(pieces, None)));
-    with(StatusCode::PARTIAL_CONTENT, fields, body)
-}
-
-/// RFC 9110 §15.5.17.
-fn unsatisfiable(length: u64, stored: HeaderMap) -> Response<ResponseBody> {
-    // A validator here would be that of an error; what is left says for whom the answer is.
-    let mut fields = HeaderMap::with_capacity(8);
-    for name in [header::DATE, header::VARY, header::VIA] {
-        for line in stored.get_all(&name) {
-            fields.append(name.clone(), line.clone());
-        }
-    }
-    fields.insert(header::CONTENT_RANGE, value(&format!("bytes */{length}")));
-    with(StatusCode::RANGE_NOT_SATISFIABLE, fields, ResponseBody::Empty)
 }
 
 fn with(status: StatusCode, fields: HeaderMap, body: ResponseBody) -> Response<ResponseBody> {
@@ -164,9 +132,4 @@ fn with(status: StatusCode, fields: HeaderMap, body: ResponseBody) -> Response<R
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     response
-}
-
-/// Everything given here is made of visible ASCII; were it not, the field would be empty.
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

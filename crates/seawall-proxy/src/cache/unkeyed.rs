@@ -5,6 +5,7 @@
 //! where a response may be stored; `X-Forwarded-Host` and its like are set by the edge itself or removed.
 
 use http::HeaderMap;
+use seawall_cache::Vary;
 
 /// Takes them out of a request.
 pub(crate) fn remove(fields: &mut HeaderMap) {
@@ -12,6 +13,17 @@ pub(crate) fn remove(fields: &mut HeaderMap) {
         fields.remove(name);
     }
 }
+
+/// Whether a response is said to vary by who the client is: the fields that say so are the edge's own, and not those that
+/// the request came with.
+pub(crate) fn varies_by_client(fields: &HeaderMap) -> bool {
+    match Vary::of(fields) {
+        Vary::Fields(names) => names.iter().any(|name| CLIENTS.contains(&name.as_str())),
+        Vary::Everything => false,
+    }
+}
+
+const CLIENTS: [&str; 2] = ["forwarded", "x-forwarded-for"];
 
 /// What overrides the target, the host, the method or the scheme.
 const NAMES: [&str; 13] = [

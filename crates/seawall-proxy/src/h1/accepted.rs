@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, he
 use seawall_http::h1::{Framing, Head, Target};
 use seawall_http::{ClientIdentity, Now, Protocol};
 
-use crate::gate::QuotaFields;
+use crate::gate::{Leniency, QuotaFields};
 use crate::view::View;
 
 /// Everything that the exchange needs, owned.
@@ -24,6 +24,7 @@ pub(crate) struct Accepted {
     /// Whether the connection may stay open afterwards, as far as the request says.
     pub(crate) keeps_alive: bool,
     pub(crate) quota: Option<QuotaFields>,
+    pub(crate) leniency: Leniency,
     pub(crate) now: Now,
 }
 

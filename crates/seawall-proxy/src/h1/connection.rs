@@ -317,7 +317,7 @@ impl Connection {
         };
         let keeps_alive = self.keeps_alive(head, &view.snapshot.bounds);
         match admit(&worker, view, &facts, now) {
-            Admission::Pass { site, quota } => {
+            Admission::Pass { site, quota, leniency } => {
                 let Some(parts) = to_parts(section, head) else {
                     return self.refuse_head(Refusal::malformed(), end);
                 };
@@ -332,6 +332,7 @@ impl Connection {
                     client: facts.client,
                     keeps_alive,
                     quota,
+                    leniency,
                     now,
                 };
                 Taken::Next(end, Next::Exchange(Box::new(accepted)))

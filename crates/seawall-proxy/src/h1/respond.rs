@@ -95,6 +95,7 @@ impl Connection {
             protocol,
             scheme: self.scheme,
             quota: accepted.quota,
+            leniency: accepted.leniency,
             now: accepted.now,
             // RFC 9110 §15.2: HTTP/1.0 has no interim responses.
             interim: (protocol == Protocol::Http11).then(Interim::default),

@@ -7,6 +7,7 @@ mod client;
 mod edge;
 mod origin;
 
+mod absorbing;
 mod bounds;
 mod caching;
 mod collapsing;
@@ -19,6 +20,7 @@ mod http2_frames;
 mod http2_wire;
 mod informational;
 mod messages;
+mod poisoning;
 mod refusals;
 mod running;
 mod tunnels;

@@ -50,6 +50,18 @@ impl Origin {
         })
     }
 
+    /// The same, to be stored.
+    pub(crate) fn echo_fresh() -> Self {
+        Self::start(|side| {
+            while let Some((head, _)) = side.request() {
+                side.send(format!(
+                    "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {}\r\n\r\n{head}",
+                    head.len()
+                ));
+            }
+        })
+    }
+
     /// Everything received so far, on all connections.
     pub(crate) fn received(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
