@@ -181,8 +181,15 @@ const PACKAGES: &[Package] = &[
         provides: "/usr/lib/apache2/modules/mod_evasive20.so",
         purpose: "the limiter that refuses innocents behind a proxy",
     },
-    Package { name: "haproxy", provides: "haproxy", purpose: "bench: peer" },
-    Package { name: "varnish", provides: "varnishd", purpose: "bench: peer" },
+    Package { name: "haproxy", provides: "haproxy", purpose: "proof of exported rules; bench: peer" },
+    Package { name: "varnish", provides: "varnishd", purpose: "proof of exported rules; bench: peer" },
+    Package { name: "caddy", provides: "caddy", purpose: "proof of exported rules" },
+    Package { name: "nftables", provides: "nft", purpose: "proof of exported rules" },
+    Package {
+        name: "libapache2-mod-security2",
+        provides: "/usr/lib/apache2/modules/mod_security2.so",
+        purpose: "proof of exported rules",
+    },
     Package {
         name: "varnish-modules",
         provides: "/var/lib/dpkg/info/varnish-modules.list",

@@ -1,0 +1,19 @@
+//! Rules in the languages of other servers and CDNs: pure functions from rules to text.
+//!
+//! [`export`] is exact, or an error: what a target cannot say is named with its rule, unless the caller allows
+//! something near ([`Options::approximate`]), which is then noted. `docs/reference/export.md` has what each target
+//! can say and the limits that are known; tests start the real programs and compare their answers with the rules'.
+//!
+//! How a text of a rule stays a text: comparisons that a target writes with quotes are used for texts of harmless
+//! characters alone ([`pattern::plain`]); every other text becomes a regular expression whose printed form has no
+//! character that means anything to a target ([`regex`]).
+
+mod export;
+mod normal;
+mod pattern;
+mod plan;
+mod regex;
+mod target;
+
+pub use export::{Export, Note, Options, Part, Problem, Skip, export};
+pub use target::Target;

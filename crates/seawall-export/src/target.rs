@@ -1,0 +1,90 @@
+//! The targets by name.
+
+mod apache;
+mod caddy;
+mod haproxy;
+mod modsecurity;
+mod nginx;
+mod varnish;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::export::Part;
+use crate::plan::{Language, Plan};
+
+/// A program or service whose configuration can be written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+pub enum Target {
+    /// nginx.
+    Nginx,
+    /// Apache httpd.
+    Apache,
+    /// HAProxy.
+    Haproxy,
+    /// Varnish.
+    Varnish,
+    /// Caddy.
+    Caddy,
+    /// ModSecurity 2 in Apache httpd.
+    Modsecurity,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: &[Self] =
+        &[Self::Nginx, Self::Apache, Self::Haproxy, Self::Varnish, Self::Caddy, Self::Modsecurity];
+
+    /// As on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Apache => "apache",
+            Self::Haproxy => "haproxy",
+            Self::Varnish => "varnish",
+            Self::Modsecurity => "modsecurity",
+            Self::Caddy => "caddy",
+        }
+    }
+
+    pub(crate) const fn language(self) -> &'static Language {
+        match self {
+            Self::Nginx => &nginx::LANGUAGE,
+            Self::Apache => &apache::LANGUAGE,
+            Self::Haproxy => &haproxy::LANGUAGE,
+            Self::Varnish => &varnish::LANGUAGE,
+            Self::Modsecurity => &modsecurity::LANGUAGE,
+            Self::Caddy => &caddy::LANGUAGE,
+        }
+    }
+
+    pub(crate) fn parts(self, plan: &Plan<'_>) -> Vec<Part> {
+        match self {
+            Self::Nginx => nginx::parts(plan),
+            Self::Apache => apache::parts(plan),
+            Self::Haproxy => haproxy::parts(plan),
+            Self::Varnish => varnish::parts(plan),
+            Self::Modsecurity => modsecurity::parts(plan),
+            Self::Caddy => caddy::parts(plan),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Target {
+    type Err = UnknownTarget;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTarget> {
+        Self::ALL.iter().copied().find(|target| target.as_str() == text).ok_or(UnknownTarget)
+    }
+}
+
+/// Not the name of a target.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("no such target")]
+pub struct UnknownTarget;

@@ -1,0 +1,14 @@
+//! The real programs, each with exported rules, against the rules' own verdict on several hundred raw requests.
+
+mod apache;
+mod battery;
+mod caddy;
+mod compare;
+mod haproxy;
+mod modsecurity;
+mod nginx;
+mod oracle;
+mod random;
+mod request;
+mod rules;
+mod varnish;
