@@ -26,8 +26,8 @@ pub enum NotStorable {
     Private,
     /// The request has credentials, and the response does not permit what that takes (§3.5).
     Authorization,
-    /// Not final, 304, a 206 that was not asked for or does not say which single range of how many bytes it is, or not
-    /// understood where it must be (§5.2.2.3).
+    /// Not final, 304, a 206 that was not asked for or does not say which single range of how many bytes it is, not
+    /// understood where it must be (§5.2.2.3), or an error that the size of the request's fields may have provoked.
     Status,
     /// It varies by everything, so that it could answer no other request (§4.1).
     Vary,
@@ -55,7 +55,10 @@ pub(crate) fn storable(
     if facts.method != "GET" {
         return Err(NotStorable::Method);
     }
-    if !status_is_storable(status, control, terms) || !is_known_part(facts, received) {
+    if !status_is_storable(status, control, terms)
+        || !is_known_part(facts, received)
+        || may_be_provoked(facts, status)
+    {
         return Err(NotStorable::Status);
     }
     if RequestDirectives::of(facts).no_store {
@@ -101,6 +104,21 @@ fn forbidden(directives: &ResponseDirectives) -> Result<(), NotStorable> {
 fn is_known_part(facts: &RequestFacts<'_>, received: &Received<'_>) -> bool {
     received.status != StatusCode::PARTIAL_CONTENT
         || (facts.field("range").is_some() && Partial::of(received.fields).is_some())
+}
+
+/// Field bytes that an origin takes without complaint: nginx, Apache, IIS and Node.js read 8 KiB and more.
+const UNSUSPICIOUS_BYTES: usize = 4 << 10;
+
+/// A request whose fields are larger than the origin takes is answered with an error that has nothing to do with the
+/// resource, and would be shown to everybody (CPDoS, Nguyen and others, 2019, §4.1). That something is not there is no such
+/// error.
+fn may_be_provoked(facts: &RequestFacts<'_>, status: StatusCode) -> bool {
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+        return false;
+    }
+    let bytes = facts.fields.iter().map(|field| field.name.len() + field.value.len());
+    bytes.sum::<usize>() > UNSUSPICIOUS_BYTES
 }
 
 fn status_is_storable(status: StatusCode, control: &Control, terms: &Terms<'_>) -> bool {
@@ -202,6 +220,20 @@ mod tests {
     fn every_reason_is_at_its_number() {
         for (number, reason) in NotStorable::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, number);
+        }
+    }
+
+    #[test]
+    fn error_that_large_fields_may_have_provoked_is_not_stored() {
+        let filler = "x".repeat(UNSUSPICIOUS_BYTES);
+        let request = [("x-filler", filler.as_str())];
+        let fresh = [("cache-control", "max-age=60")];
+        for (status, stored) in
+            [(200, true), (404, true), (410, true), (400, false), (431, false), (500, false)]
+        {
+            let large = check("GET", &request, status, &fresh);
+            assert_eq!(large, if stored { Ok(()) } else { Err(NotStorable::Status) }, "{status}");
+            assert_eq!(check("GET", &request[..0], status, &fresh), Ok(()), "{status}");
         }
     }
 

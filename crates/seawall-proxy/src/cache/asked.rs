@@ -2,6 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{Uri, header};
+use seawall_cache::policy::PathPattern;
 use seawall_cache::{CacheKey, Policy, Target};
 use seawall_http::h1::FieldStorage;
 use seawall_http::hop_fields::forwarded_scheme;
@@ -30,6 +31,11 @@ impl Asked {
         }
         let upgrade = parts.headers.get(header::UPGRADE);
         if upgrade.is_some_and(|wanted| may_upgrade(admitted.protocol, wanted)) {
+            return None;
+        }
+        if has_two_readings(parts.uri.path())
+            && policy.overrides.iter().any(|rule| rule.path != PathPattern::Any)
+        {
             return None;
         }
         let key = CacheKey::new(&target(admitted), &policy.query)?;
@@ -68,6 +74,22 @@ pub(crate) fn with_facts<T>(admitted: &Admitted, look: impl FnOnce(&RequestFacts
     })
 }
 
+/// Whether an origin may take the path for another than overrides do: they see it decoded and without dot segments, and an
+/// origin may look at it as it was sent, stop at a `;` or at a NUL, or decode once more. An override for `/static/` must not
+/// store what the origin takes for `/account` ("Cached and Confused", Mirheidari and others, 2020).
+fn has_two_readings(path: &str) -> bool {
+    let escapes = path.as_bytes().windows(3).filter(|window| window[0] == b'%');
+    let mut decoded = escapes.filter_map(|window| {
+        let digits = std::str::from_utf8(&window[1..]).ok()?;
+        u8::from_str_radix(digits, 16).ok()
+    });
+    let is_dot_segment = |segment: &str| matches!(segment, "." | "..");
+    path.contains(['\\', ';'])
+        || path.contains("//")
+        || path.split('/').any(is_dot_segment)
+        || decoded.any(|byte| b"./\\;%?#".contains(&byte) || byte.is_ascii_control())
+}
+
 /// The target URI as the origin will see it.
 pub(crate) fn target(admitted: &Admitted) -> Target<'_> {
     let parts = &admitted.parts;
@@ -87,4 +109,35 @@ fn origin_scheme(admitted: &Admitted) -> Scheme {
 fn authority(admitted: &Admitted) -> &str {
     let host = admitted.parts.headers.get(header::HOST);
     host.and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_with_two_readings_is_told() {
+        for path in [
+            "/static/../private",
+            "/static/%2e%2E/private",
+            "/private%2fx.css",
+            "/private;x.css",
+            "/private%3bx.css",
+            "/private%00.css",
+            "/private%252f",
+            "/private%3fx",
+            "/private%23x",
+            "/private%0a",
+            "//private",
+            "/a/./b",
+            "/a\\b",
+        ] {
+            assert!(has_two_readings(path), "{path}");
+        }
+        for path in
+            ["/", "/static/x.css", "/a%20b", "/%C3%BC", "/a.b..c/.well-known", "/a,b", "/100%", "/%zz"]
+        {
+            assert!(!has_two_readings(path), "{path}");
+        }
+    }
 }

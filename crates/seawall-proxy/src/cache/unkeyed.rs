@@ -26,7 +26,7 @@ pub(crate) fn varies_by_client(fields: &HeaderMap) -> bool {
 const CLIENTS: [&str; 2] = ["forwarded", "x-forwarded-for"];
 
 /// What overrides the target, the host, the method or the scheme.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 17] = [
     "x-original-url",
     "x-rewrite-url",
     "x-original-uri",
@@ -40,4 +40,9 @@ const NAMES: [&str; 13] = [
     "x-scheme",
     "x-wap-profile",
     "x-middleware-subrequest",
+    "x-host-override",
+    "x-backend-host",
+    "base-url",
+    // CGI makes HTTP_PROXY of it, which libraries take for the proxy to use (httpoxy, 2016).
+    "proxy",
 ];

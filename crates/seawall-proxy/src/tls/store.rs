@@ -342,7 +342,6 @@ mod tests {
             source: Source::Files("/srv/www".into()),
             tls,
             cache: None,
-            cache_control: None,
         }
     }
 
