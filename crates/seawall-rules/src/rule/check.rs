@@ -349,10 +349,7 @@ fn check_action(action: &Action, problems: &mut Vec<RuleProblem>) {
                 add(Place::Text, reason);
             }
         }
-        Action::Limit { rate, by, text } => {
-            if let Some(reason) = text.as_deref().and_then(refusal_text) {
-                add(Place::Text, reason);
-            }
+        Action::Limit { rate, by } => {
             check_rate(rate, problems);
             check_partition(by, problems);
         }
