@@ -414,6 +414,10 @@ impl Drop for Threads {
             // One that panicked has said so.
             let _ = handle.join();
         }
+        // Another process may have the folder, though somebody still sends what was in it.
+        if let Some(disk) = self.shelves.disk() {
+            disk.folder.store(None);
+        }
     }
 }
 
@@ -433,6 +437,10 @@ fn run_reads(shelves: &Arc<Shelves>, disk: &Arc<Disk>) {
 impl Disk {
     pub(crate) fn is_open(&self) -> bool {
         self.is_scanned.load(Ordering::Relaxed) && self.folder.load().is_some()
+    }
+
+    pub(crate) fn end_pause(&self) {
+        self.paused_until_ms.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn list_again(&self) {

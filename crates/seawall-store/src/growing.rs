@@ -491,7 +491,9 @@ impl State {
     }
 
     fn advance(&mut self, id: usize, by: u64) {
-        let was_slowest = self.readers[id].position <= self.start();
+        // Pieces are let go of whole, and a reader may be within one.
+        let position = self.readers[id].position;
+        let was_slowest = self.pieces.front().is_none_or(|first| position < first.end);
         self.readers[id].position += by;
         if self.keeping == Keeping::Window && was_slowest {
             self.release();

@@ -2,6 +2,8 @@
 
 pub(crate) mod sample;
 
+mod crash;
 mod disk;
 mod filling;
 mod memory;
+mod streams;

@@ -426,6 +426,16 @@ impl TieredStore {
         self.shelves.disk().is_some_and(|disk| disk.is_open())
     }
 
+    /// As if the disk had been left alone for long enough.
+    pub(crate) fn end_pause(&self) {
+        self.shelves.disk().unwrap().end_pause();
+    }
+
+    /// As if all had been swept, long ago.
+    pub(crate) fn forget_purges(&self) {
+        self.shelves.forget_purges(self.shelves.purges().latest());
+    }
+
     /// Finds again what is in the folder.
     pub(crate) fn list_again(&self) {
         self.shelves.disk().unwrap().list_again();

@@ -181,3 +181,56 @@ pub fn check_head(bytes: &[u8]) {
     let again = Head::read(file, &footer, &written[..end]).expect("what was just written");
     assert_eq!(format!("{head:?}"), format!("{again:?}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tests::sample::{key, response_to};
+
+    fn head() -> Vec<u8> {
+        let lines = [
+            ("cache-control", "max-age=1, private=\"set-cookie\", no-cache=\"x-a, x-b\", stale-if-error=5"),
+            ("vary", "accept-language, x-c"),
+            ("expires", "Sun, 06 Nov 2044 08:49:37 GMT"),
+            ("surrogate-key", "one two"),
+            ("age", "3, 4"),
+            ("x-d", "\u{e4}"),
+        ];
+        let response = response_to(&[("accept-language", "de")], &lines);
+        write_head(7, &key("/path"), Sequence(3), &response, 0).unwrap()
+    }
+
+    #[test]
+    fn head_is_read_as_it_was_written() {
+        let written = head();
+        let end = written.len() - FOOTER_BYTES as usize;
+        check_head(&written[..end]);
+        let head = Head::parse(&written[..end]).unwrap();
+        assert_eq!((head.key, head.stored_at), (key("/path"), Sequence(3)));
+        assert!((0..end).all(|length| Head::parse(&written[..length]).is_none()), "cut heads are none");
+    }
+
+    #[test]
+    fn blocks_of_another_file_or_place_do_not_match() {
+        let mut blocks = Vec::new();
+        write_blocks(7, 3, &[1; 100_000], &mut blocks);
+        let is_right = |file, first| check_blocks(file, first, &mut blocks.clone());
+        assert!(is_right(7, 3));
+        assert!(!is_right(8, 3) && !is_right(7, 2) && !is_right(7, 4));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>, changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..4)) {
+            check_head(&bytes);
+            let mut changed = head();
+            for (at, byte) in changes {
+                let at = at % changed.len();
+                changed[at] = byte;
+            }
+            check_head(&changed[..changed.len() - FOOTER_BYTES as usize]);
+        }
+    }
+}

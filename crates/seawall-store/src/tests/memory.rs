@@ -128,6 +128,33 @@ fn soft_purge_marks_until_the_origin_vouches_again() {
 }
 
 #[test]
+fn what_was_asked_for_before_a_forgotten_purge_is_not_stored() {
+    let store = store();
+    let asked = store.moment();
+    drop(store.purge(&purge(Selector::All)));
+    store.forget_purges();
+    assert_eq!(store.usage().purges, 0);
+    let late = store.fill(&key("/"), response(&[]), Some(0), asked).unwrap();
+    assert!(late.finish().is_none());
+    assert!(put(&store, "/", content(1, 10)).is_some());
+    assert_eq!(look(&store, "/").variants().len(), 1);
+}
+
+#[test]
+fn purged_responses_give_their_room_back() {
+    let store = store();
+    for number in 0..500 {
+        let lines = [("surrogate-key", if number % 2 == 0 { "even" } else { "odd" })];
+        put_response(&store, &format!("/{number}"), response(&lines), content(number, 100)).unwrap();
+    }
+    drop(store.purge(&purge(Selector::SurrogateKey("even".to_owned()))));
+    while store.usage().memory_resources > 250 {
+        std::thread::yield_now();
+    }
+    assert!((0..500).all(|number| look(&store, &format!("/{number}")).is_empty() == (number % 2 == 0)));
+}
+
+#[test]
 fn what_does_not_fit_is_not_admitted() {
     let store = store();
     let fill = |length| store.fill(&key("/"), response(&[]), length, store.moment());
