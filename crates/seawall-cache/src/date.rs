@@ -1,6 +1,6 @@
 //! Dates and ages in fields: `Date`, `Expires`, `Last-Modified` (RFC 9110 §5.6.7) and `Age` (RFC 9111 §5.1).
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use seawall_http::UnixTime;
@@ -9,7 +9,7 @@ use seawall_http::UnixTime;
 pub const DELTA_SECONDS_MAX: u64 = 1 << 31;
 
 /// One HTTP-date in any of its three forms, in any case (RFC 9111 §4.2); `None` for everything else, other time zones
-/// above all, and for years before 1970.
+/// above all, and for years before 1970. What counts is the day of the month: a weekday that is another's is read over.
 pub fn parse_date(value: &[u8]) -> Option<UnixTime> {
     const LONGEST: usize = "Wednesday, 06-Nov-94 08:49:37 GMT".len();
     let mut text = [0; LONGEST];
@@ -17,8 +17,20 @@ pub fn parse_date(value: &[u8]) -> Option<UnixTime> {
     text.copy_from_slice(value);
     restore_case(text);
     let text = std::str::from_utf8(text).ok()?;
-    let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let date = httpdate::parse_http_date(text).ok().or_else(|| parse_on_other_days(text))?;
+    let since_epoch = date.duration_since(UNIX_EPOCH).ok()?;
     Some(UnixTime::from_secs(since_epoch.as_secs()))
+}
+
+/// The date that it would be on the right day of the week.
+fn parse_on_other_days(text: &str) -> Option<SystemTime> {
+    const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let (day, rest) = text.split_at(text.find([',', ' '])?);
+    let names: [&str; 7] = if day.len() == 3 { DAYS.map(|name| &name[..3]) } else { DAYS };
+    if !names.contains(&day) {
+        return None;
+    }
+    names.iter().find_map(|name| httpdate::parse_http_date(&format!("{name}{rest}")).ok())
 }
 
 /// Writes words with a capital, and the zone with three.
@@ -149,6 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn dates_far_off_and_of_another_weekday_are_read() {
+        // What counts is the day of the month; some origins get the other wrong.
+        for (text, secs) in [
+            ("Tue, 19 Jan 2038 14:14:08 GMT", 2_147_523_248),
+            ("Sun, 21 Nov 2286 04:46:39 GMT", 10_000_039_599),
+            ("Thursday, 18-Aug-50 02:01:18 GMT", 2_544_400_878),
+            ("Thu Aug  8 02:01:18 2050", 2_543_536_878),
+        ] {
+            assert_eq!(parse_date(text.as_bytes()), Some(UnixTime::from_secs(secs)), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_date_is_none() {
         for text in [
             "",
@@ -166,6 +191,8 @@ mod tests {
             "Sun, 06-Nov-1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 08.49.37 GMT",
             "Sun, 06 Nov 1994 8:49:37 GMT",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Son, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT and more",
         ] {
             assert_eq!(parse_date(text.as_bytes()), None, "{text}");

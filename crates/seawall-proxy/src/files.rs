@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::header::{
-    ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    ACCEPT_ENCODING, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -44,6 +45,7 @@ use self::response::{Content, Representation};
 #[derive(Clone, Debug)]
 pub struct FileOrigin {
     root: Arc<Root>,
+    cache_control: Option<HeaderValue>,
 }
 
 impl FileOrigin {
@@ -53,7 +55,14 @@ impl FileOrigin {
     /// # Errors
     /// If `root` is not a folder, or may not be read.
     pub fn open(root: &Path) -> io::Result<Self> {
-        Ok(Self { root: Arc::new(Root::open(root)?) })
+        Ok(Self { root: Arc::new(Root::open(root)?), cache_control: None })
+    }
+
+    /// Sends this `Cache-Control` with what is there: 200, 206 and 304 (RFC 9110 §15.4.5).
+    #[must_use]
+    pub fn with_cache_control(mut self, value: Option<HeaderValue>) -> Self {
+        self.cache_control = value;
+        self
     }
 
     /// Answers a request. Its content, if it has any, is not needed.
@@ -64,6 +73,18 @@ impl FileOrigin {
     ///
     /// Must be called, and its body polled, within a tokio runtime.
     pub async fn respond(&self, parts: &Parts) -> Response<FileBody> {
+        let mut response = self.answer(parts).await;
+        let there = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED];
+        if let Some(value) = &self.cache_control
+            && there.contains(&response.status())
+            && parts.method != Method::OPTIONS
+        {
+            response.headers_mut().insert(CACHE_CONTROL, value.clone());
+        }
+        response
+    }
+
+    async fn answer(&self, parts: &Parts) -> Response<FileBody> {
         let content = match parts.method {
             Method::GET => Content::Sent,
             Method::HEAD => Content::Omitted,

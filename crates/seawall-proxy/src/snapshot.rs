@@ -92,7 +92,7 @@ fn open(site: &Site) -> Result<SiteSpec, SiteError> {
         Source::Files(path) => {
             let files =
                 FileOrigin::open(path).map_err(|source| SiteError::Files { path: path.clone(), source })?;
-            Responder::Files(Arc::new(files))
+            Responder::Files(Arc::new(files.with_cache_control(site.cache_control.clone())))
         }
         Source::Origins(group) => {
             let tls = group.origins.iter().map(origin_tls).collect::<Result<Vec<_>, _>>()?;

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use seawall_cache::validate::{HeadUpdate, freshened_by};
-use seawall_cache::{NotStorable, Received, StoredResponse, make_conditional};
+use seawall_cache::{NotStorable, Received, StoredResponse, asked_coding, make_conditional};
 use seawall_config::config::SiteCache;
-use seawall_http::UnixTime;
+use seawall_http::{Coding, UnixTime};
 use seawall_store::{Fill, Moment, NotAdmitted, Variant};
 
 use super::asked::Asked;
@@ -132,6 +132,7 @@ impl Context {
         let mut parts = admitted.parts.clone();
         parts.uri = self.asked.target.clone();
         unkeyed::remove(&mut parts.headers);
+        self.ask_for_keyed_coding(&mut parts.headers);
         match question {
             Question::AsAsked => {}
             Question::Whole => CONDITIONS.iter().for_each(|name| drop(parts.headers.remove(name))),
@@ -149,6 +150,18 @@ impl Context {
             interim.watch(&mut request);
         }
         Ok(request)
+    }
+
+    /// At a site that adds codings, requests select what is stored by the coding chosen of these alone: so it is all that the origin
+    /// learns. What it made of the rest would be served to clients that do not take it.
+    fn ask_for_keyed_coding(&self, fields: &mut HeaderMap) {
+        let policy = &self.settings().policy;
+        if policy.codings.is_empty() {
+            return;
+        }
+        let coding = self.asked.with_facts(|facts| asked_coding(facts, policy));
+        let token = coding.map_or("identity", Coding::token);
+        fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(token));
     }
 
     /// Decides what becomes of a response.

@@ -342,6 +342,7 @@ mod tests {
             source: Source::Files("/srv/www".into()),
             tls,
             cache: None,
+            cache_control: None,
         }
     }
 

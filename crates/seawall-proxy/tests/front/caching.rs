@@ -314,6 +314,41 @@ fn variants_are_kept_apart() {
 }
 
 #[test]
+fn origin_is_asked_for_the_coding_that_is_keyed() {
+    // RFC 9110 §12.5.3: an origin that answers as it was asked, in a coding of its choice.
+    let origin = Origin::start(|side| {
+        while let Some((head, _)) = side.request() {
+            let asked = head.lines().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("accept-encoding: ").map(str::to_owned)
+            });
+            side.send(response(
+                "Cache-Control: max-age=60\r\nVary: Accept-Encoding\r\n",
+                &asked.unwrap_or_default(),
+            ));
+        }
+    });
+    let site = format!(
+        "[[site]]\norigin = \"http://{}\"\n[site.cache]\ncompress = [\"br\", \"gzip\"]\n",
+        origin.address
+    );
+    let edge = Edge::start(&site);
+    let mut client = edge.connect();
+    let mut ask = |codings: &str| {
+        let response = client.ask(request("GET", "/a", &format!("accept-encoding: {codings}\r\n")));
+        settled(&edge);
+        response.text()
+    };
+    assert_eq!(ask("gzip, deflate, br, zstd"), "br");
+    assert_eq!(ask("gzip, zstd"), "gzip");
+    assert_eq!(ask("zstd"), "identity");
+    // What takes the same coding of the site's is served the same.
+    for (codings, expected) in [("br", "br"), ("gzip;q=0.5, deflate", "gzip"), ("*;q=0", "identity")] {
+        assert_eq!(ask(codings), expected, "{codings}");
+    }
+    assert_eq!(asked(&origin), 3);
+}
+
+#[test]
 fn stale_response_stands_in_for_an_error_where_it_may() {
     for failure in ["HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "not HTTP"] {
         let origin = in_turn(&[&response("Cache-Control: max-age=0, stale-if-error=60\r\n", "old"), failure]);

@@ -44,6 +44,7 @@ fn an_idle_connection_under_tls_takes_less_than_12_kib() {
         source: Source::Files("/srv/www".into()),
         tls,
         cache: None,
+        cache_control: None,
     }];
     let store =
         CertificateStore::new(Certificates::load(&sites, UnixTime::from_secs(1_767_225_600)).unwrap());

@@ -58,6 +58,7 @@ fn site_config(folder: &Path, host: &str) -> SiteConfig {
         source: Source::Files("/srv/www".into()),
         tls: Some(SiteTls::Files { certificate, key }),
         cache: None,
+        cache_control: None,
     }
 }
 
@@ -242,6 +243,7 @@ fn a_self_signed_site_serves_its_hosts_and_the_loopback() {
         source: Source::Files("/srv/www".into()),
         tls: Some(SiteTls::SelfSigned),
         cache: None,
+        cache_control: None,
     }];
     let store = CertificateStore::new(Certificates::load(&sites, now()).unwrap());
     let site = Site::start(Wanted {
@@ -264,6 +266,7 @@ fn a_client_that_does_not_shake_hands_is_closed() {
         source: Source::Files("/srv/www".into()),
         tls: Some(SiteTls::SelfSigned),
         cache: None,
+        cache_control: None,
     }];
     let store = CertificateStore::new(Certificates::load(&sites, now()).unwrap());
     let site = Site::start(Wanted {
