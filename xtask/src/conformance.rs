@@ -3,6 +3,7 @@
 //! Each suite gives cases; a case fails unless `conformance/expected.toml` says that it will, and why. A case that
 //! is listed there and passes fails too, so that the list stays true.
 
+mod cache;
 mod desync;
 mod edge;
 mod expected;
@@ -32,7 +33,8 @@ pub(crate) struct Options {
     /// The binary; built when absent.
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
-    /// `seawall`, `nginx` (as a reverse proxy, for comparison), or the URL of a server that runs already.
+    /// `seawall`, `nginx` (as a reverse proxy, for comparison), or the URL of a server that runs already. For the suite
+    /// `cache` also `varnish`, `trafficserver`, `squid` and `apache`.
     #[arg(long, default_value = "seawall", value_name = "EDGE")]
     against: String,
     /// With a URL: the same server's TLS listener.
@@ -41,9 +43,12 @@ pub(crate) struct Options {
     /// Print each case that passes, too.
     #[arg(long, short)]
     verbose: bool,
-    /// Write the results to docs/conformance.md.
+    /// Write the results to docs/conformance.md: all suites, or `cache` alone, beside other caches in any case.
     #[arg(long)]
     write: bool,
+    /// For the suite `cache`: another copy of http-cache-tests than the one that was installed.
+    #[arg(long, value_name = "FOLDER")]
+    cache_tests: Option<PathBuf>,
 }
 
 /// One case of a suite.
@@ -70,7 +75,16 @@ struct Suite {
     what: &'static str,
     /// Of the tool or corpus.
     version: fn() -> Result<String>,
-    run: fn(&Edge) -> Result<Vec<Case>>,
+    run: Run,
+}
+
+/// How a suite is run.
+#[derive(Clone, Copy)]
+enum Run {
+    /// Against a server in front of nginx.
+    Edge(fn(&Edge) -> Result<Vec<Case>>),
+    /// The suite of caches, which brings its own origin.
+    Cache,
 }
 
 /// The results of one suite.
@@ -78,6 +92,8 @@ struct Ran {
     suite: &'static Suite,
     version: String,
     cases: Vec<Case>,
+    /// What the suite of caches found.
+    caching: Option<cache::Results>,
 }
 
 /// Every suite against a `seawall` that is built when it is not.
@@ -91,6 +107,7 @@ pub(crate) fn run_all() -> Result<()> {
         tls: None,
         verbose: false,
         write: false,
+        cache_tests: None,
     })
 }
 
@@ -108,14 +125,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let kind = Kind::parse(&options.against, options.tls.as_deref(), options.binary.clone())?;
     let wanted =
         |suite: &&Suite| options.suites.is_empty() || options.suites.iter().any(|name| name == suite.name);
+    let expected = if kind.is_seawall() { Expected::read()? } else { Expected::default() };
     let mut results = Vec::new();
     for suite in SUITES.iter().filter(wanted) {
-        results.push(run_suite(suite, &kind)?);
+        results.push(run_suite(suite, &kind, &expected, options)?);
     }
-    let expected = if kind.is_seawall() { Expected::read()? } else { Expected::default() };
     let wrong = report::print(&results, &expected, options.verbose);
     if options.write {
-        report::write(&results, &expected, &kind)?;
+        write(&results, &expected, &kind)?;
     }
     // Another server's faults are facts to compare with, not errors of this repository.
     if wrong > 0 && kind.is_seawall() {
@@ -126,15 +143,40 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn run_suite(suite: &'static Suite, kind: &Kind) -> Result<Ran> {
+fn run_suite(suite: &'static Suite, kind: &Kind, expected: &Expected, options: &Options) -> Result<Ran> {
     let start = Instant::now();
-    let edge = kind.start()?;
-    let cases = (suite.run)(&edge)?;
+    let (cases, caching) = match suite.run {
+        Run::Edge(run) => (run(&kind.start()?)?, None),
+        Run::Cache => {
+            let results = cache::run(kind, options.cache_tests.as_deref(), expected.cases(suite.name))?;
+            (results.cases(), Some(results))
+        }
+    };
     if cases.is_empty() {
         bail!("suite {} ran no case", suite.name);
     }
     eprintln!("{}: {} cases in {:.1} s", suite.name, cases.len(), start.elapsed().as_secs_f64());
-    Ok(Ran { suite, version: (suite.version)()?, cases })
+    Ok(Ran { suite, version: (suite.version)()?, cases, caching })
+}
+
+/// Writes what was run: everything, or the part about caching alone.
+fn write(results: &[Ran], expected: &Expected, kind: &Kind) -> Result<()> {
+    let caching = results.iter().find_map(|ran| ran.caching.as_ref().map(|caching| (ran, caching)));
+    let others: Vec<&Ran> = results.iter().filter(|ran| ran.caching.is_none()).collect();
+    if !others.is_empty() && results.len() < SUITES.len() {
+        bail!("a page of some suites would say nothing of the others\nhint: name none, or `cache` alone");
+    }
+    if !others.is_empty() {
+        report::write(&others, expected, kind)?;
+    }
+    if let (true, Some((ran, caching))) = (kind.is_seawall(), caching) {
+        let peers: Vec<cache::Results> = cache::Peer::ALL
+            .iter()
+            .map(|peer| cache::run(&Kind::Peer(*peer), None, std::iter::empty()))
+            .collect::<Result<_>>()?;
+        report::write_caching(&cache::section(caching, &peers, expected, &ran.version))?;
+    }
+    Ok(())
 }
 
 const SUITES: &[Suite] = &[
@@ -142,30 +184,36 @@ const SUITES: &[Suite] = &[
         name: "httpwg",
         what: "HTTP/2 framing, streams and errors by RFC 9113 (httpwg-cli)",
         version: httpwg::version,
-        run: httpwg::run,
+        run: Run::Edge(httpwg::run),
     },
     Suite {
         name: "desync",
         what: "requests that two servers may frame differently (corpus of http_desync_guardian)",
         version: desync::version,
-        run: desync::run,
+        run: Run::Edge(desync::run),
     },
     Suite {
         name: "h2",
         what: "HTTP/2 and 1.1 by other people's clients, in clear text and over TLS (nghttp, h2load)",
         version: h2::version,
-        run: h2::run,
+        run: Run::Edge(h2::run),
     },
     Suite {
         name: "slow",
         what: "slow header sections, content and readers (slowhttptest)",
         version: slow::version,
-        run: slow::run,
+        run: Run::Edge(slow::run),
     },
     Suite {
         name: "testssl",
         what: "TLS versions, ciphers and known weaknesses (testssl.sh)",
         version: testssl::version,
-        run: testssl::run,
+        run: Run::Edge(testssl::run),
+    },
+    Suite {
+        name: cache::SUITE,
+        what: "freshness, validation and invalidation by RFC 9111 (http-cache-tests)",
+        version: cache::version,
+        run: Run::Cache,
     },
 ];

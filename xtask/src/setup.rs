@@ -1,6 +1,9 @@
-//! Installs what the tests and suites run: servers, clients and probes from Debian, two tools from crates.io.
+//! Installs what the tests and suites run: servers, clients and probes from Debian, two tools from crates.io, a suite from npm.
 //!
 //! The tables are the only place that names them. With everything there, it costs a few dozen `stat` calls.
+
+use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -24,6 +27,14 @@ struct Tool {
     debug: bool,
 }
 
+/// A suite from npm, by a folder in the repository with `package.json` and a lockfile.
+struct NpmPackage {
+    name: &'static str,
+    /// Below the workspace root.
+    lock: &'static str,
+    purpose: &'static str,
+}
+
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     let packages = missing_packages();
@@ -33,7 +44,10 @@ pub(crate) fn install() -> Result<()> {
     for tool in missing_tools() {
         install_tool(tool)?;
     }
-    println!("setup: {} packages and {} tools are there", PACKAGES.len(), TOOLS.len());
+    for package in missing_npm_packages() {
+        install_npm_package(package)?;
+    }
+    print_counts();
     Ok(())
 }
 
@@ -47,11 +61,21 @@ pub(crate) fn check() -> Result<()> {
     for tool in &tools {
         println!("missing tool    {:<24} {}", tool.name, tool.purpose);
     }
-    if packages.is_empty() && tools.is_empty() {
-        println!("setup: {} packages and {} tools are there", PACKAGES.len(), TOOLS.len());
+    let suites = missing_npm_packages();
+    for suite in &suites {
+        println!("missing suite   {:<24} {}", suite.name, suite.purpose);
+    }
+    let missing = packages.len() + tools.len() + suites.len();
+    if missing == 0 {
+        print_counts();
         return Ok(());
     }
-    bail!("{} missing\nhint: run `cargo xtask setup`", packages.len() + tools.len())
+    bail!("{missing} missing\nhint: run `cargo xtask setup`")
+}
+
+fn print_counts() {
+    let (packages, tools, suites) = (PACKAGES.len(), TOOLS.len(), NPM_PACKAGES.len());
+    println!("setup: {packages} packages, {tools} tools and {suites} suite are there");
 }
 
 /// The version of a tool in the table.
@@ -60,12 +84,37 @@ pub(crate) fn tool_version(name: &str) -> Result<String> {
     Ok(tool.with_context(|| format!("{name} is not among the tools"))?.version.to_owned())
 }
 
+/// Where a package from npm is installed.
+pub(crate) fn npm_folder(name: &str) -> PathBuf {
+    shell::tools_dir().join(name).join("node_modules").join(name)
+}
+
+/// The version that its lockfile pins.
+pub(crate) fn npm_version(name: &str) -> Result<String> {
+    let package = NPM_PACKAGES.iter().find(|package| package.name == name);
+    let package = package.with_context(|| format!("{name} is not among the packages from npm"))?;
+    let lock = fs::read_to_string(shell::root().join(package.lock).join(LOCKFILE))?;
+    let lock: serde_json::Value = serde_json::from_str(&lock)?;
+    let version = &lock["packages"][format!("node_modules/{name}")]["version"];
+    Ok(version.as_str().with_context(|| format!("{LOCKFILE} does not pin {name}"))?.to_owned())
+}
+
 fn missing_packages() -> Vec<&'static Package> {
     PACKAGES.iter().filter(|package| shell::find(package.provides).is_none()).collect()
 }
 
 fn missing_tools() -> Vec<&'static Tool> {
     TOOLS.iter().filter(|tool| shell::find(tool.provides).is_none()).collect()
+}
+
+/// Those that are not installed, or by another lockfile than the repository's.
+fn missing_npm_packages() -> Vec<&'static NpmPackage> {
+    let is_there = |package: &&NpmPackage| {
+        let wanted = fs::read(shell::root().join(package.lock).join(LOCKFILE)).ok();
+        let installed = fs::read(shell::tools_dir().join(package.name).join(LOCKFILE)).ok();
+        wanted == installed && npm_folder(package.name).is_dir()
+    };
+    NPM_PACKAGES.iter().filter(|package| !is_there(package)).collect()
 }
 
 fn install_packages(packages: &[&Package]) -> Result<()> {
@@ -103,6 +152,21 @@ fn install_tool(tool: &Tool) -> Result<()> {
         cargo.arg("--debug");
     }
     shell::run(&mut cargo)
+}
+
+/// In a folder of its own, so that nothing is written to the repository; exactly what the lockfile says, or nothing.
+fn install_npm_package(package: &NpmPackage) -> Result<()> {
+    println!("setup: {} from npm ({})", package.name, package.purpose);
+    let folder = shell::tools_dir().join(package.name);
+    fs::create_dir_all(&folder)?;
+    let from = shell::root().join(package.lock);
+    // The lockfile last: it is what shows that all is there.
+    for name in [".npmrc", "package.json", "unused"] {
+        shell::run(shell::command("cp").arg("-r").arg(from.join(name)).arg(&folder))?;
+    }
+    fs::copy(from.join(LOCKFILE), folder.join(LOCKFILE))?;
+    shell::run(shell::command("npm").args(["ci", "--silent"]).current_dir(&folder))
+        .inspect_err(|_| drop(fs::remove_file(folder.join(LOCKFILE))))
 }
 
 fn is_root() -> Result<bool> {
@@ -146,10 +210,27 @@ const PACKAGES: &[Package] = &[
     Package { name: "bsdextrautils", provides: "hexdump", purpose: "testssl.sh runs it" },
     Package { name: "bind9-dnsutils", provides: "dig", purpose: "testssl.sh runs it" },
     Package { name: "procps", provides: "ps", purpose: "testssl.sh runs it" },
+    Package { name: "nodejs", provides: "node", purpose: "conformance: runs http-cache-tests" },
+    Package { name: "npm", provides: "npm", purpose: "installs http-cache-tests" },
+    Package { name: "varnish", provides: "varnishd", purpose: "conformance: a cache to compare with" },
+    Package {
+        name: "trafficserver",
+        provides: "traffic_server",
+        purpose: "conformance: a cache to compare with",
+    },
+    Package { name: "squid", provides: "squid", purpose: "conformance: a cache to compare with" },
     Package { name: "wrk", provides: "wrk", purpose: "load generator" },
     Package { name: "systemd", provides: "systemd-analyze", purpose: "checks the systemd units" },
     Package { name: "g++", provides: "g++", purpose: "builds libFuzzer for the fuzz targets" },
 ];
+
+const NPM_PACKAGES: &[NpmPackage] = &[NpmPackage {
+    name: "http-cache-tests",
+    lock: "conformance/cache",
+    purpose: "conformance: caching by RFC 9111",
+}];
+
+const LOCKFILE: &str = "package-lock.json";
 
 const TOOLS: &[Tool] = &[
     Tool {

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderName;
 use http::uri::Authority;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use seawall_cache::Policy;
 use seawall_rules::limit::Limit;
@@ -176,6 +176,8 @@ pub struct Site {
     pub tls: Option<SiteTls>,
     /// How responses are cached; `None` if they are not. A folder's files are not: the kernel has them in memory.
     pub cache: Option<SiteCache>,
+    /// The `Cache-Control` field of what is served from a folder (RFC 9111 §5.2); `None` sends none.
+    pub cache_control: Option<HeaderValue>,
 }
 
 /// How one site's responses are cached.

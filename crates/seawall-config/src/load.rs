@@ -135,7 +135,7 @@ fn nowhere(name: &str) -> Place {
 fn catch_all(source: Option<Source>, origins: Vec<crate::origin::ReadOrigin>) -> ReadSite {
     let hosts = vec![(String::from("*"), nowhere("command line"))];
     let cache = matches!(source, Some(Source::Origins(_))).then(SiteCache::default);
-    ReadSite { hosts, source, origins, tls: None, wants_tls: false, cache }
+    ReadSite { hosts, source, origins, tls: None, wants_tls: false, cache, cache_control: None }
 }
 
 /// Parses a text and reads it, also where it is not all TOML; then only what a lost line cannot have caused is

@@ -245,6 +245,14 @@ pub(crate) static SITE: Section = Section {
         )
         .foreign(&["root", "file_server", "documentroot", "directory"]),
         words(
+            "cache-control",
+            "field value",
+            "none is sent",
+            "\"public, max-age=3600\"",
+            "The `Cache-Control` field of what is served from `files`.",
+        )
+        .foreign(&["expires"]),
+        words(
             "tls",
             "table, or \"self-signed\"",
             "none: clear text only",
@@ -607,7 +615,7 @@ pub(crate) static RULE: Section = Section {
         )
         .foreign(&["then"]),
         value("status", "whole number, 400 to 599", "403", "`deny`: the status of the answer.").foreign(&["code", "return"]),
-        words("text", "string, at most 120 bytes", "the standard line", "\"please use the mirror\"", "`deny`: one line for the person refused.")
+        words("text", "string, at most 120 bytes", "the standard line", "\"please use the mirror\"", "`deny`, `limit`: one line for the person refused.")
             .foreign(&["message", "body"]),
         words("rate", "rate", "required for `limit`", "\"10/s\"", "`limit`: requests per time, as for a [limit](#limit)."),
         words("burst", "whole number, 1 to 4294967295", "one second's worth of `rate`, at least 1", "20", "`limit`: how many may come at once after a pause."),

@@ -6,6 +6,8 @@ mod overrides;
 use std::net::Ipv6Addr;
 use std::path::Path;
 
+use http::HeaderValue;
+
 use crate::config::{OriginGroup, Site, SiteCache, SiteTls, Source};
 use crate::diagnostic::{Code, Place, Problems};
 use crate::manual;
@@ -22,6 +24,7 @@ pub(crate) struct ReadSite {
     /// Whether `tls` was written, right or wrong.
     pub(crate) wants_tls: bool,
     pub(crate) cache: Option<SiteCache>,
+    pub(crate) cache_control: Option<HeaderValue>,
 }
 
 pub(crate) fn read_site(
@@ -47,8 +50,10 @@ pub(crate) fn read_site(
             .get("cache")
             .map_or_else(|| Some(SiteCache::default()), |value| cache::read_cache(value, problems)),
     };
+    let cache_control =
+        table.get("cache-control").and_then(|value| read_cache_control(value, is_folder, problems));
     table.finish("beside `files`", problems);
-    Some(ReadSite { hosts, source, origins, tls, wants_tls, cache })
+    Some(ReadSite { hosts, source, origins, tls, wants_tls, cache, cache_control })
 }
 
 impl ReadSite {
@@ -56,8 +61,28 @@ impl ReadSite {
     pub(crate) fn into_site(self) -> Option<Site> {
         let hosts: Vec<String> = self.hosts.into_iter().map(|(host, _)| host).collect();
         let source = self.source.filter(|_| !hosts.is_empty())?;
-        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache: self.cache })
+        let (cache, cache_control) = (self.cache, self.cache_control);
+        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache, cache_control })
     }
+}
+
+/// An origin has its own word on caching; a folder has none.
+fn read_cache_control(value: Value<'_>, is_folder: bool, problems: &mut Problems) -> Option<HeaderValue> {
+    if !is_folder {
+        let diagnostic = value.error(Code::Conflict, "`cache-control` is for sites with `files`");
+        problems.push(
+            diagnostic.help("an origin sends its own `Cache-Control`; [site.cache] says what to make of it"),
+        );
+        return None;
+    }
+    let text = value.text(problems)?;
+    let plain = !text.trim().is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let field = HeaderValue::from_str(text.trim()).ok().filter(|_| plain);
+    if field.is_none() {
+        let diagnostic = value.invalid(format!("\"{text}\" is no `Cache-Control`"));
+        problems.push(diagnostic.help("write directives, as in \"public, max-age=3600\""));
+    }
+    field
 }
 
 // === Source ===

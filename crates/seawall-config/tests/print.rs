@@ -102,7 +102,11 @@ fn action() -> impl Strategy<Value = Action> {
         Just(Action::Absorb),
         Just(Action::Drop),
         (status, option::of("[ -~é]{1,60}")).prop_map(|(status, text)| Action::Deny { status, text }),
-        (rate(), partition()).prop_map(|(rate, by)| Action::Limit { rate, by }),
+        (rate(), partition(), option::of("[ -~]{1,40}")).prop_map(|(rate, by, text)| Action::Limit {
+            rate,
+            by,
+            text
+        }),
         vec(prop_oneof![Just("GET"), Just("PUT")].prop_map(String::from), 1..3)
             .prop_map(|allow| Action::RefuseMethod { allow }),
         (1..=300_000u64).prop_map(|delay| Action::Tarpit { delay: Duration::from_millis(delay) }),

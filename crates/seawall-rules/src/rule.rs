@@ -118,6 +118,8 @@ pub enum Action {
         rate: Rate,
         /// Counted per value of these; empty counts all that match together.
         by: PartitionKey,
+        /// One line for the person refused, before the time to wait; at most 120 bytes.
+        text: Option<String>,
     },
     /// Refuse with 405 and `Allow` (RFC 9110 §15.5.6).
     RefuseMethod {

@@ -95,7 +95,11 @@ fn any_action() -> impl Strategy<Value = Action> {
         Just(Action::Allow),
         (100..1000u16, option::of("(?s).*"))
             .prop_map(|(status, text)| Action::Deny { status: StatusCode::from_u16(status).unwrap(), text }),
-        (any_rate(), any_key()).prop_map(|(rate, by)| Action::Limit { rate, by }),
+        (any_rate(), any_key(), option::of("(?s).*")).prop_map(|(rate, by, text)| Action::Limit {
+            rate,
+            by,
+            text
+        }),
         vec("(?s).*", 0..4).prop_map(|allow| Action::RefuseMethod { allow }),
         Just(Action::Absorb),
         Just(Action::Drop),

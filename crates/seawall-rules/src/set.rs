@@ -174,7 +174,7 @@ impl CompiledRule {
     fn new(rule: Numbered<Rule>, slots: &mut Slots, patterns: &mut Patterns) -> Self {
         let Numbered { revision, definition } = rule;
         let meter = match &definition.action {
-            Action::Limit { rate, by } => Some(Box::new(Meter::new(&definition.name, *rate, by, slots))),
+            Action::Limit { rate, by, .. } => Some(Box::new(Meter::new(&definition.name, *rate, by, slots))),
             _ => None,
         };
         let conditions =

@@ -6,13 +6,21 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use seawall_testkit::{Nginx, Seawall};
 
+use super::cache::Peer;
 use crate::shell;
 
 /// Which server is under test.
 pub(crate) enum Kind {
-    Seawall { binary: PathBuf },
+    Seawall {
+        binary: PathBuf,
+    },
     Nginx,
-    Url { plain: SocketAddr, tls: Option<SocketAddr> },
+    /// A cache that only the suite of caches knows how to start.
+    Peer(Peer),
+    Url {
+        plain: SocketAddr,
+        tls: Option<SocketAddr>,
+    },
 }
 
 /// A running server under test. What belongs to it ends with the value.
@@ -41,7 +49,10 @@ impl Kind {
         match against {
             "seawall" => Ok(Self::Seawall { binary: binary.map_or_else(build, Ok)? }),
             "nginx" => Ok(Self::Nginx),
-            url => Ok(Self::Url { plain: address(url)?, tls: tls.map(address).transpose()? }),
+            other => match Peer::parse(other) {
+                Some(peer) => Ok(Self::Peer(peer)),
+                None => Ok(Self::Url { plain: address(other)?, tls: tls.map(address).transpose()? }),
+            },
         }
     }
 
@@ -56,7 +67,8 @@ impl Kind {
             Self::Seawall { binary } => {
                 Ok(shell::output(shell::command(binary).arg("--version"))?.trim().to_owned())
             }
-            Self::Nginx => Ok(format!("nginx {}", shell::package_version("nginx")?)),
+            Self::Nginx => Self::Peer(Peer::Nginx).describe(),
+            Self::Peer(peer) => Ok(format!("{} {}", peer.name(), peer.version()?)),
             Self::Url { plain, .. } => Ok(format!("the server at {plain}")),
         }
     }
@@ -66,6 +78,9 @@ impl Kind {
         match self {
             Self::Seawall { binary } => Ok(start_seawall(binary)),
             Self::Nginx => Ok(start_nginx()),
+            Self::Peer(peer) => {
+                bail!("only the suite `cache` is run against {}\nhint: name the suite", peer.name())
+            }
             Self::Url { plain, tls } => {
                 let servers = Servers::default();
                 Ok(Edge { http1: *plain, http2: *plain, tls: *tls, origin: None, _servers: servers })

@@ -46,6 +46,9 @@ pub(crate) fn print(results: &[Ran], expected: &Expected, verbose: bool) -> usiz
         absent.iter().for_each(|case| {
             println!("ABSENT    {suite}: {case}: listed in expected.toml, but there is no such case")
         });
+        if let Some(caching) = &ran.caching {
+            println!("{}", caching.summary());
+        }
         wrong += count(ran, expected).wrong + absent.len();
     }
     println!("\n{:<10} {:<18} {:>7} {:>9} {:>7}", "suite", "version", "passed", "expected", "failed");
@@ -58,20 +61,39 @@ pub(crate) fn print(results: &[Ran], expected: &Expected, verbose: bool) -> usiz
 }
 
 /// Writes the page: one for Seawall, one for nginx to compare it with.
-pub(crate) fn write(results: &[Ran], expected: &Expected, kind: &Kind) -> Result<()> {
+pub(crate) fn write(results: &[&Ran], expected: &Expected, kind: &Kind) -> Result<()> {
     let name = match kind {
         Kind::Seawall { .. } => "docs/conformance.md",
         Kind::Nginx => "docs/conformance-nginx.md",
-        Kind::Url { .. } => bail!("results of somebody else's server are not kept"),
+        Kind::Peer(_) | Kind::Url { .. } => bail!("results of somebody else's server are not kept"),
     };
     let path = shell::root().join(name);
     let date = shell::output(shell::command("date").args(["--utc", "+%Y-%m-%d"]))?;
-    fs::write(&path, page(results, expected, &kind.describe()?, date.trim()))?;
+    let mut page = page(results, expected, &kind.describe()?, date.trim());
+    if kind.is_seawall() {
+        page.push_str(caching_of(&fs::read_to_string(&path).unwrap_or_default()));
+    }
+    fs::write(&path, page)?;
     println!("wrote {}", path.display());
     Ok(())
 }
 
-fn page(results: &[Ran], expected: &Expected, server: &str, date: &str) -> String {
+/// Writes the part about caching, and leaves the rest of the page as it is.
+pub(crate) fn write_caching(section: &str) -> Result<()> {
+    let path = shell::root().join("docs/conformance.md");
+    let page = fs::read_to_string(&path)?;
+    let rest = page.strip_suffix(caching_of(&page)).unwrap_or(&page);
+    fs::write(&path, format!("{rest}\n{section}"))?;
+    println!("wrote the part about caching to {}", path.display());
+    Ok(())
+}
+
+/// The part of the page about caching, with the empty line before it; empty when there is none.
+fn caching_of(page: &str) -> &str {
+    page.find("\n## Caching\n").map_or("", |at| &page[at..])
+}
+
+fn page(results: &[&Ran], expected: &Expected, server: &str, date: &str) -> String {
     let mut page = format!("{HEAD}\nServer under test: {server}, in front of nginx. Date: {date}.\n\n");
     page.push_str("| suite | what it tries | version | passed | expected failures | failed |\n|---|---|---|--:|--:|--:|\n");
     for ran in results {

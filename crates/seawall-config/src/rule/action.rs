@@ -28,7 +28,8 @@ pub(super) fn read_action(
         Some((_, "limit")) => {
             let rate = read_rate(table, problems);
             let by = table.read("by", problems, read_partition).unwrap_or_default();
-            rate.map(|rate| Action::Limit { rate, by })
+            let text = read_text(table, problems);
+            rate.map(|rate| Action::Limit { rate, by, text })
         }
         Some((_, "refuse-method")) => {
             let allow = table.read("allow", problems, read_methods);
@@ -72,8 +73,12 @@ fn read_deny(table: &mut Table<'_>, problems: &mut Problems) -> Action {
     // Any status that HTTP has; which of them refuse is checked with the whole rule.
     let status = table.read("status", problems, |value, problems| value.integer(100..=599, problems));
     let status = status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
-    let text = table.read("text", problems, |value, problems| value.text(problems));
-    Action::Deny { status: status.unwrap_or(StatusCode::FORBIDDEN), text: text.map(str::to_owned) }
+    let text = read_text(table, problems);
+    Action::Deny { status: status.unwrap_or(StatusCode::FORBIDDEN), text }
+}
+
+fn read_text(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    table.read("text", problems, |value, problems| value.text(problems)).map(str::to_owned)
 }
 
 /// `None` if an item is no text, so that places count as the values do.

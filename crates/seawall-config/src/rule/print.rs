@@ -72,11 +72,14 @@ fn action(action: &Action, line: &mut impl FnMut(&str, Value)) {
                 line("text", text(own));
             }
         }
-        Action::Limit { rate: Rate { requests, per, burst }, by } => {
+        Action::Limit { rate: Rate { requests, per, burst }, by, text: own } => {
             line("rate", text(&print_rate(*requests, *per)));
             line("burst", Value::Integer((*burst).into()));
             if !by.0.is_empty() {
                 line("by", partition(by));
+            }
+            if let Some(own) = own {
+                line("text", text(own));
             }
         }
         Action::RefuseMethod { allow } => line("allow", texts(allow)),

@@ -45,7 +45,10 @@ impl Display for Does<'_> {
             Action::Deny { status, text: Some(text) } => {
                 write!(f, "deny {} saying {text:?}", status.as_u16())
             }
-            Action::Limit { rate, by } => write!(f, "allow at most {}{}", Pace(rate), Each(by)),
+            Action::Limit { rate, by, text: None } => write!(f, "allow at most {}{}", Pace(rate), Each(by)),
+            Action::Limit { rate, by, text: Some(text) } => {
+                write!(f, "allow at most {}{}, saying {text:?} beyond that,", Pace(rate), Each(by))
+            }
             Action::RefuseMethod { allow } => {
                 write!(f, "refuse the method, allowing {},", allow.join(" and "))
             }

@@ -81,6 +81,7 @@ fn the_json_form_of_version_1_does_not_change() {
                 KeyPart::Network { v4: 24, v6: 48 },
                 KeyPart::Field(HeaderName::from_static("x-app")),
             ]),
+            text: None,
         },
         mode: Mode::Observe,
         expires: Some(UnixTime(1_700_000_000_000)),
@@ -160,4 +161,14 @@ fn a_limit_reads_as_a_sentence() {
         ..per_client()
     };
     insta::assert_snapshot!(describe_limit(&search), @r#"at most 1 request per 90s (3 at once) for each network (/24, IPv6 /48) and host when path begins with "/search""#);
+}
+
+#[test]
+fn a_text_of_a_limit_makes_a_form_of_version_2() {
+    let rate = Rate { requests: 1, per: Duration::from_secs(3600), burst: 5 };
+    let text = Some("Once a day will do.".into());
+    let rule = Rule { action: Action::Limit { rate, by: PartitionKey::default(), text }, ..story() };
+    let json = to_json(&rule);
+    assert!(json.starts_with(r#"{"v":2,"#) && json.contains(r#""text":"Once a day will do.""#), "{json}");
+    assert_eq!(from_json(&json).unwrap(), rule);
 }

@@ -94,6 +94,9 @@ enum ActionWire {
     Limit {
         rate: RateWire,
         by: Vec<KeyPartWire>,
+        /// Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     RefuseMethod {
         allow: Vec<String>,
@@ -147,7 +150,7 @@ impl From<&Rule> for RuleWire {
     fn from(rule: &Rule) -> Self {
         Self {
             v: match rule.action {
-                Action::Absorb => ABSORB_VERSION,
+                Action::Absorb | Action::Limit { text: Some(_), .. } => ABSORB_VERSION,
                 _ => VERSION,
             },
             name: rule.name.clone(),
@@ -211,7 +214,9 @@ impl From<&Action> for ActionWire {
         match action {
             Action::Allow => Self::Allow,
             Action::Deny { status, text } => Self::Deny { status: status.as_u16(), text: text.clone() },
-            Action::Limit { rate, by } => Self::Limit { rate: rate.into(), by: parts_out(by) },
+            Action::Limit { rate, by, text } => {
+                Self::Limit { rate: rate.into(), by: parts_out(by), text: text.clone() }
+            }
             Action::RefuseMethod { allow } => Self::RefuseMethod { allow: allow.clone() },
             Action::Absorb => Self::Absorb,
             Action::Drop => Self::Drop,
@@ -295,7 +300,9 @@ impl TryFrom<ActionWire> for Action {
                     .map_err(|_| value("status", status.to_string(), "a status code"))?,
                 text,
             },
-            ActionWire::Limit { rate, by } => Self::Limit { rate: rate.try_into()?, by: parts_in(by)? },
+            ActionWire::Limit { rate, by, text } => {
+                Self::Limit { rate: rate.try_into()?, by: parts_in(by)?, text }
+            }
             ActionWire::RefuseMethod { allow } => Self::RefuseMethod { allow },
             ActionWire::Absorb => Self::Absorb,
             ActionWire::Drop => Self::Drop,

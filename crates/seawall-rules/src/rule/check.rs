@@ -349,7 +349,10 @@ fn check_action(action: &Action, problems: &mut Vec<RuleProblem>) {
                 add(Place::Text, reason);
             }
         }
-        Action::Limit { rate, by } => {
+        Action::Limit { rate, by, text } => {
+            if let Some(reason) = text.as_deref().and_then(refusal_text) {
+                add(Place::Text, reason);
+            }
             check_rate(rate, problems);
             check_partition(by, problems);
         }

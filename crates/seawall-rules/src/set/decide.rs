@@ -146,7 +146,11 @@ impl<'s> Course<'s, '_> {
         }
         self.tally.of_rule(index).exceeded();
         let cause = Cause::Rule { name: &rule.definition.name, revision: rule.revision };
-        Some(beyond(cause, &metered))
+        let text = match &rule.definition.action {
+            Action::Limit { text, .. } => text.as_deref(),
+            _ => None,
+        };
+        Some(beyond(cause, text, &metered))
     }
 
     /// A request that one limit refuses is counted by none: else a flooder that its own limit refuses would use
@@ -191,7 +195,7 @@ impl<'s> Course<'s, '_> {
                 (true, true) if verdict == Verdict::Pass => {
                     counters.enforced();
                     let name = limit.definition.name.as_str();
-                    verdict = beyond(Cause::Limit { name, revision: limit.revision }, &metered);
+                    verdict = beyond(Cause::Limit { name, revision: limit.revision }, None, &metered);
                     self.quota = Some(Quota::new(name, &metered.gcra, &metered.outcome));
                 }
                 (true, false) if verdict == Verdict::Pass => {
@@ -223,11 +227,11 @@ fn absorbed() -> &'static [String] {
 }
 
 /// The refusal of what is beyond a rate: what was counted, against the burst.
-fn beyond<'s>(cause: Cause<'s>, metered: &Metered) -> Verdict<'s> {
+fn beyond<'s>(cause: Cause<'s>, text: Option<&'s str>, metered: &Metered) -> Verdict<'s> {
     Verdict::Refuse(Refusal {
         cause,
         status: StatusCode::TOO_MANY_REQUESTS,
-        text: None,
+        text,
         count: metered.outcome.count,
         bound: metered.gcra.burst(),
         retry_after: metered.outcome.retry_after,

@@ -44,7 +44,7 @@ impl Installation {
             rule(
                 "search",
                 vec![exact(Fact::Path, "/search")],
-                Action::Limit { rate: rate(10), by: PartitionKey(vec![KeyPart::Client]) },
+                Action::Limit { rate: rate(10), by: PartitionKey(vec![KeyPart::Client]), text: None },
             ),
         ];
         let limits = [

@@ -131,7 +131,7 @@ fn a_refused_method_needs_methods_that_are_allowed() {
 fn rates_stay_within_what_can_be_counted() {
     let rate = |requests, millis, burst| {
         let rate = Rate { requests, per: Duration::from_millis(millis), burst };
-        action_problems(Action::Limit { rate, by: PartitionKey::default() })
+        action_problems(Action::Limit { rate, by: PartitionKey::default(), text: None })
     };
     assert_eq!(rate(1, 86_400_000, 1), "");
     assert_eq!(rate(10_000, 1, u32::MAX), "");
@@ -147,7 +147,7 @@ fn rates_stay_within_what_can_be_counted() {
 #[test]
 fn partition_keys_name_each_part_once_with_sound_prefixes() {
     let rate = Rate { requests: 1, per: Duration::from_secs(1), burst: 1 };
-    let by = |parts| action_problems(Action::Limit { rate, by: PartitionKey(parts) });
+    let by = |parts| action_problems(Action::Limit { rate, by: PartitionKey(parts), text: None });
     assert_eq!(by(vec![KeyPart::Client, KeyPart::Network { v4: 24, v6: 48 }]), "");
     insta::assert_snapshot!(by(vec![KeyPart::Network { v4: 0, v6: 48 }]), @"key part 1: prefix lengths are 1 to 32 for IPv4 and 1 to 128 for IPv6");
     insta::assert_snapshot!(by(vec![KeyPart::Host, KeyPart::Host]), @"key part 2: the same part comes twice");

@@ -28,7 +28,7 @@ impl Naive {
             }
             let counts = self.counts.entry(rule.name.clone()).or_default();
             counts.matched += 1;
-            if let Action::Limit { rate, by } = &rule.action {
+            if let Action::Limit { rate, by, .. } = &rule.action {
                 let key = key(&rule.name, by, request);
                 if self.ask(&key, *rate, now, true).allowed {
                     continue;
@@ -255,7 +255,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         Just(Action::Absorb),
         Just(Action::Drop),
         Just(Action::Tarpit { delay: Duration::from_secs(1) }),
-        (any_rate(), any_key()).prop_map(|(rate, by)| Action::Limit { rate, by }),
+        (any_rate(), any_key()).prop_map(|(rate, by)| Action::Limit { rate, by, text: None }),
     ]
 }
 

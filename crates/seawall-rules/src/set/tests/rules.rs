@@ -209,7 +209,11 @@ fn an_expired_rule_never_matches() {
 
 #[test]
 fn a_rule_that_limits_lets_its_rate_through() {
-    let by_agent = Action::Limit { rate: rate(1, 10, 2), by: PartitionKey(vec![KeyPart::UserAgent]) };
+    let by_agent = Action::Limit {
+        rate: rate(1, 10, 2),
+        by: PartitionKey(vec![KeyPart::UserAgent]),
+        text: Some("Slowly.".into()),
+    };
     let rules = vec![rule("slow", vec![path("/a")], by_agent), rule("b", vec![path("/b")], deny())];
     let mut gate = Gate::new(rules, vec![]);
     let one = get("/a").with("User-Agent", "one");
@@ -219,7 +223,7 @@ fn a_rule_that_limits_lets_its_rate_through() {
     let Verdict::Refuse(refusal) = decision.verdict else { panic!() };
     assert_eq!(refusal.cause, Cause::Rule { name: "slow", revision: 100 });
     assert_eq!((refusal.status, refusal.count, refusal.bound), (StatusCode::TOO_MANY_REQUESTS, 3, 2));
-    assert_eq!(refusal.retry_after, Some(Duration::from_secs(10)));
+    assert_eq!((refusal.text, refusal.retry_after), (Some("Slowly."), Some(Duration::from_secs(10))));
     assert_eq!(
         decision.quota.map(|quota| (quota.name, quota.quota, quota.window_secs, quota.remaining)),
         Some(("slow", 2, 20, 0))
@@ -230,7 +234,7 @@ fn a_rule_that_limits_lets_its_rate_through() {
 
 #[test]
 fn counts_tell_what_was_done() {
-    let slow = || Action::Limit { rate: rate(1, 60, 2), by: PartitionKey::default() };
+    let slow = || Action::Limit { rate: rate(1, 60, 2), by: PartitionKey::default(), text: None };
     let rules = vec![
         observing(rule("watch", vec![path("/a")], deny())),
         observing(rule("watch-rate", vec![path("/a")], slow())),
