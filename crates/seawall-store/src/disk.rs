@@ -68,6 +68,9 @@ const WRITING_SHARE: u64 = 6;
 /// Look-ups that wait for a reading thread; with more, a look-up is a miss.
 const LOOKUPS_MAX: usize = 1024;
 
+/// Jobs that wait for the writing thread; with more, invalidations that find nothing to remove do not wait for it.
+const WRITES_MAX: usize = 4096;
+
 /// Threads that read. A disk does more at once, but from four on the network is busy.
 const READING_THREADS: usize = 4;
 
@@ -286,6 +289,9 @@ impl Disk {
         self.retain_finishing(|other, _| other != key);
         let Some(folder) = self.folder.load_full() else { return PurgeDone::default() };
         let names = self.index.remove_key(folder.key_hash(key));
+        if names.is_empty() && self.writes.len() >= WRITES_MAX {
+            return PurgeDone::when(async { Err(NotDurable) });
+        }
         let (answerer, answer) = answer();
         // Also if there is none: one may be on its way to the disk just now.
         self.writes.push(WriteJob::Remove { names, answerer: Some(answerer) });

@@ -299,6 +299,8 @@ impl Growing {
         let mut state = self.state.lock();
         if state.keeping == Keeping::Spilling && !is_whole {
             state.keeping = Keeping::Window;
+            // Those who read may have read all that there is, and wait for the origin.
+            state.release();
         }
         wake_writer(state);
     }

@@ -215,14 +215,20 @@ impl Shelves {
     }
 
     /// What is stored under a key, now that its variants on disk were read. Those that memory can hold are kept there.
-    pub(crate) fn promote(&self, key: &CacheKey, loaded: Vec<Variant>, invalidations: u64) -> Resource {
+    /// `loaded` says, when nobody else changes what is stored under the key, which of them still count.
+    pub(crate) fn promote(
+        &self,
+        key: &CacheKey,
+        invalidations: u64,
+        loaded: impl FnOnce() -> Vec<Variant>,
+    ) -> Resource {
         let hash = self.table.hash(key);
         let turn = self.table.turn(hash);
         let before = self.table.peek(key).unwrap_or_default();
         if self.invalidations.is_after(hash, invalidations) {
             return before.purged(|variant| self.purge_extent(key, variant)).unwrap_or(before);
         }
-        let all = before.with_loaded(loaded);
+        let all = before.with_loaded(loaded());
         let kept: Vec<_> = all.iter().filter(|variant| variant.content().is_in_memory()).cloned().collect();
         let is_partial = kept.len() < all.len();
         if kept.len() > before.variants().len() || is_partial != before.is_partial() {

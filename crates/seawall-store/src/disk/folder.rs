@@ -11,9 +11,10 @@
 //! Removes and writes nothing else, should the operator name a folder that has other things in it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::Hasher;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -48,7 +49,8 @@ pub(crate) struct FileName {
 impl Folder {
     /// Opens it, or makes it; `None` while another process has it.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        fs::create_dir_all(path)?;
+        // What is stored may be for few eyes, cookies that responses vary by among it.
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}

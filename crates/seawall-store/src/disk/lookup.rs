@@ -25,9 +25,17 @@ pub(super) fn look(shelves: &Shelves, disk: &Arc<Disk>, key: &CacheKey, invalida
     let hash = folder.key_hash(key);
     let entries = disk.index.get(hash);
     let names = entries.iter().flat_map(|entries| entries.iter().map(|entry| entry.name));
-    let variants: Vec<_> =
-        names.filter_map(|name| load(shelves, disk, &folder, key, name, invalidations)).collect();
-    shelves.promote(key, variants, invalidations)
+    let variants: Vec<_> = names
+        .filter_map(|name| Some((name, load(shelves, disk, &folder, key, name, invalidations)?)))
+        .collect();
+    shelves.promote(key, invalidations, || {
+        // What was replaced meanwhile is not listed any more.
+        variants
+            .into_iter()
+            .filter(|(name, _)| disk.index.has_file(*name))
+            .map(|(_, variant)| variant)
+            .collect()
+    })
 }
 
 /// The variant that is in a file, if it is of this key and not purged.
