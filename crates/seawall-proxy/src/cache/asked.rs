@@ -38,6 +38,9 @@ impl Asked {
         {
             return None;
         }
+        if !policy.overrides.is_empty() && policy.bypasses(&normalise_path(parts.uri.path())) {
+            return None;
+        }
         let key = CacheKey::new(&target(admitted), &policy.query)?;
         let as_sent = parts.uri.path_and_query()?;
         if key.target() == as_sent.as_str() {
