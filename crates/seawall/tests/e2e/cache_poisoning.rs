@@ -55,11 +55,6 @@ fn origin() -> Nginx {
         .server("large_client_header_buffers 4 2k;")
         .server("add_header Cache-Control max-age=600 always;")
         .server(&format!("location / {{ return 200 \"{variables}$request_method $host $request_uri\"; }}"))
-        // A script that answers whatever follows its name, with the page of the reader who asks.
-        .server("location /account { return 200 \"page of $cookie_user\"; }")
-        .server(
-            "location /private { add_header Cache-Control private; return 200 \"page of $cookie_user\"; }",
-        )
         .start()
 }
 

@@ -7,6 +7,7 @@
 
 mod activation;
 mod ca;
+mod cache;
 mod cache_poisoning;
 mod cache_purge;
 mod check;
