@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a terminal")]
 
 mod bench;
+mod bench_ca;
 mod ci;
 mod conformance;
 mod fuzz;
@@ -51,6 +52,8 @@ enum Chore {
     Conformance(conformance::Options),
     /// Measure what an exchange costs, with its peers beside it.
     Bench(bench::Options),
+    /// Measure what a CA bundle costs, with curl's script beside it.
+    BenchCa(bench_ca::Options),
     /// Check the systemd units.
     Units,
 }
@@ -74,6 +77,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Fuzz { target, seconds } => fuzz::run(target.as_deref(), Duration::from_secs(seconds)),
         Chore::Conformance(options) => conformance::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::BenchCa(options) => bench_ca::run(&options),
         Chore::Units => units::verify(),
     }
 }

@@ -198,7 +198,13 @@ const PACKAGES: &[Package] = &[
     Package { name: "h2o", provides: "h2o", purpose: "bench: peer" },
     Package { name: "valgrind", provides: "valgrind", purpose: "bench: counts instructions" },
     Package { name: "curl", provides: "curl", purpose: "client in end-to-end tests" },
-    Package { name: "openssl", provides: "openssl", purpose: "certificates for test servers" },
+    Package {
+        name: "openssl",
+        provides: "openssl",
+        purpose: "certificates for test servers, texts to compare",
+    },
+    Package { name: "libxml2-utils", provides: "xmllint", purpose: "reads the feed of a CA bundle" },
+    Package { name: "zstd", provides: "zstd", purpose: "reads the variants of a CA bundle" },
     Package { name: "util-linux", provides: "setpriv", purpose: "ends a test's servers with the test" },
     Package { name: "slowhttptest", provides: "slowhttptest", purpose: "conformance: slow clients" },
     Package {

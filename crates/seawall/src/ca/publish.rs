@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use seawall_certdata::bundle::hex;
 use seawall_certdata::change;
@@ -104,14 +105,13 @@ pub(super) fn publish(
     }
     let dropped = history.revisions.split_off(history.revisions.len().min(site.keep.into()));
     let Some(newest) = history.revisions.first() else { return Err("no revision is left".to_owned()) };
-    let mut files = files(site, &history, newest, &octets).map_err(failed)?;
+    let mut groups = groups(site, &history, newest, &octets).map_err(failed)?;
     if newest.certdata_sha256 == hex(&source.certdata.sha256) {
         // The page links to it; and the next run tells from it what has changed.
-        let at = files.len() - 1;
-        files.insert(at, ("certdata.txt".to_owned(), source.bytes.clone()));
-        files.splice(at..at, variant::all("certdata.txt", &source.bytes).map_err(failed)?);
+        let at = groups.len() - 1;
+        groups.insert(at, group("certdata.txt", &source.bytes).map_err(failed)?);
     }
-    let written = place(folder, &files).map_err(failed)?;
+    let written = place(folder, &groups).map_err(failed)?;
     for revision in dropped {
         remove(folder, &revision.name);
     }
@@ -231,40 +231,40 @@ fn taken_for(selection: &Selection) -> String {
     }
 }
 
-/// The files of the folder in the order in which they take their place: what is linked to before what links.
-fn files(
-    site: &CaSite,
-    history: &History,
-    newest: &Revision,
-    octets: &[u8],
-) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut files = Vec::new();
-    let mut add = |name: &str, octets: &[u8], variants: Vec<(String, Vec<u8>)>| {
-        files.extend(variants);
-        files.push((name.to_owned(), octets.to_vec()));
-    };
-    for name in [newest.name.as_str(), "cacert.pem"] {
-        add(name, octets, variant::all(name, octets)?);
-        add(&format!("{name}.sha256"), format!("{}  {name}\n", newest.sha256).as_bytes(), Vec::new());
-    }
-    let texts = [
-        ("feed.xml", feed::write(site, history)),
-        ("index.html", page::write(site, history, newest)),
-        ("revisions.json", history.write()?),
-    ];
-    for (name, text) in texts {
-        add(name, text.as_bytes(), variant::all(name, text.as_bytes())?);
-    }
-    Ok(files)
+/// A file, and what is made from it, with their names.
+type Group = Vec<(String, Vec<u8>)>;
+
+/// A file with its variants. The file comes first: its old variants are older, and not sent for it.
+fn group(name: &str, octets: &[u8]) -> io::Result<Group> {
+    let mut group = vec![(name.to_owned(), octets.to_vec())];
+    group.extend(variant::all(name, octets)?);
+    Ok(group)
 }
 
-/// Puts those files in place that are not there as they should be; says how many.
-fn place(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<usize> {
+/// The files of the folder in the order in which they take their place: what is linked to before what links.
+fn groups(site: &CaSite, history: &History, newest: &Revision, octets: &[u8]) -> io::Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    for name in [newest.name.as_str(), "cacert.pem"] {
+        groups.push(group(name, octets)?);
+        groups.push(vec![(format!("{name}.sha256"), format!("{}  {name}\n", newest.sha256).into_bytes())]);
+    }
+    groups.push(group("feed.xml", feed::write(site, history).as_bytes())?);
+    groups.push(group("index.html", page::write(site, history, newest).as_bytes())?);
+    groups.push(group("revisions.json", history.write()?.as_bytes())?);
+    Ok(groups)
+}
+
+/// Puts those files in place that are not there as they should be; says how many. With a file, all of its group are
+/// written, with one date: servers take a variant that is older than its file for outdated.
+fn place(folder: &Path, groups: &[Group]) -> io::Result<usize> {
+    let date = SystemTime::now();
     let mut prepared = Vec::new();
-    for (name, octets) in files {
-        let path = folder.join(name);
-        if fs::read(&path).ok().as_ref() != Some(octets) {
-            prepared.push(Prepared::new(&path, octets)?);
+    for group in groups {
+        let differs =
+            |(name, octets): &&(String, Vec<u8>)| fs::read(folder.join(name)).ok().as_ref() != Some(octets);
+        let all = group.first().is_some_and(|file| differs(&file));
+        for (name, octets) in group.iter().filter(|file| all || differs(file)) {
+            prepared.push(Prepared::new(&folder.join(name), octets)?.dated(date)?);
         }
     }
     let count = prepared.len();

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A new file on disk beside the one that it will replace; removed when it is dropped before that.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ impl Prepared {
         file.write_all(content)?;
         file.sync_all()?;
         Ok(this)
+    }
+
+    /// Gives it this date of change.
+    pub(super) fn dated(self, date: SystemTime) -> io::Result<Self> {
+        OpenOptions::new().write(true).open(&self.temporary)?.set_modified(date)?;
+        Ok(self)
     }
 
     /// Keeps the file that will be replaced under another name.

@@ -1,5 +1,10 @@
 //! `seawall ca`: bundles replace whole bundles, and damage replaces nothing.
 
+mod edge;
+mod publish;
+mod trust;
+mod watch;
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
