@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, header};
 use seawall_http::RequestFacts;
 
 use crate::date::{DELTA_SECONDS_MAX, delta_seconds};
-use crate::targeted::CDN_CACHE_CONTROL;
+use crate::targeted::{CDN_CACHE_CONTROL, SURROGATE_CONTROL};
 
 /// Field names in the argument of one directive; with more it speaks of the whole response.
 pub const FIELD_NAMES_MAX: usize = 32;
@@ -194,7 +194,7 @@ impl Reuse {
 /// restriction of one is a restriction of all.
 fn is_control(name: &HeaderName) -> bool {
     let names = [header::AGE, header::CACHE_CONTROL, header::DATE, header::EXPIRES, header::VARY];
-    names.contains(name) || *name == CDN_CACHE_CONTROL
+    names.contains(name) || *name == CDN_CACHE_CONTROL || *name == SURROGATE_CONTROL
 }
 
 // === syntax ===

@@ -67,9 +67,9 @@ pub enum Standing {
 /// What the fields of a response say about caching, read once.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Control {
-    /// `CDN-Cache-Control` if it is valid, else `Cache-Control` (RFC 9213 §2.2).
+    /// `CDN-Cache-Control` or `Surrogate-Control` if valid, else `Cache-Control` (RFC 9213 §2.2).
     pub directives: ResponseDirectives,
-    /// `Expires`; unstated where `CDN-Cache-Control` counts.
+    /// `Expires`; unstated where one of the former counts.
     pub expiry: Expiry,
     /// `Date`.
     pub date: Option<UnixTime>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
+use seawall_cache::targeted::{CAPABILITY, SURROGATE_CAPABILITY};
 use seawall_cache::validate::{HeadUpdate, freshened_by};
 use seawall_cache::{NotStorable, Received, StoredResponse, asked_coding, make_conditional};
 use seawall_config::config::SiteCache;
@@ -132,6 +133,8 @@ impl Context {
         let mut parts = admitted.parts.clone();
         parts.uri = self.asked.target.clone();
         unkeyed::remove(&mut parts.headers);
+        // In place of what a client says of itself: by that, an origin would write ESI, which nobody here reads.
+        parts.headers.insert(SURROGATE_CAPABILITY, CAPABILITY);
         self.ask_for_keyed_coding(&mut parts.headers);
         match question {
             Question::AsAsked => {}
