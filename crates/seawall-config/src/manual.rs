@@ -496,6 +496,7 @@ pub(crate) static SITE_CACHE: Section = Section {
         value("heuristic-max", "duration, 0s to 365d", "\"1d\"", "The longest that a response stays fresh so.").foreign(&["cachemaxexpire"]),
         value("client-control", "\"honoured\" or \"ignored\"", "\"honoured\"", "Whether `Cache-Control` of requests counts. `\"ignored\"`: only `no-store` and `only-if-cached` do, so that no reader and no bot can send each request through to the origin.")
             .foreign(&["cacheignorecachecontrol"]),
+        value("garbled-age", "\"first\" or \"stale\"", "\"first\"", "What an `Age` of the origin's counts for that is a list or no number, as of several caches behind each other. `\"first\"`: its first member, or nothing if that is no number (RFC 9111 §5.1). `\"stale\"`: how old the response is, is not known, so that it is validated before each use."),
         words("query", "table", "every parameter, as sent", "{ except = [\"utm_source\"], sort = true }", "Which parameters of the query the origin gets and the cache tells apart: see [site.cache.query](#sitecachequery).")
             .foreign(&["proxy_cache_key", "cacheignorequerystring", "cacheignoreurlsessionidentifiers"]),
         value("surrogate-field", "field name", "\"Surrogate-Key\"", "The field in which the origin lists a response's surrogate keys, with spaces between them, for `seawall purge --key`. Clients do not get it.")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use seawall_cache::Policy;
 use seawall_cache::key::{Order, Parameters, QueryPolicy};
-use seawall_cache::policy::ClientControl;
+use seawall_cache::policy::{ClientControl, GarbledAge};
 use seawall_http::Coding;
 
 use super::overrides::read_overrides;
@@ -46,6 +46,10 @@ fn read_table(value: Value<'_>, problems: &mut Problems) -> Option<SiteCache> {
     let controls = [("honoured", ClientControl::Honoured), ("ignored", ClientControl::Ignored)];
     table.set("client-control", &mut policy.client_control, problems, |value, problems| {
         value.choice(&controls, problems)
+    });
+    let ages = [("first", GarbledAge::FirstCounts), ("stale", GarbledAge::Stale)];
+    table.set("garbled-age", &mut policy.garbled_age, problems, |value, problems| {
+        value.choice(&ages, problems)
     });
     table.set("query", &mut policy.query, problems, read_query);
     table.set("surrogate-field", &mut policy.surrogate_field, problems, read_surrogate_field);
@@ -106,7 +110,7 @@ fn read_names(value: Value<'_>, problems: &mut Problems) -> Option<Vec<String>> 
 fn read_surrogate_field(value: Value<'_>, problems: &mut Problems) -> Option<HeaderName> {
     let name = field_name(value, value.text(problems)?, problems)?;
     // It is taken out of the response, which must not lose what a client or the cache needs.
-    const NEEDED: [&str; 12] = [
+    const NEEDED: [&str; 13] = [
         "age",
         "cache-control",
         "cdn-cache-control",
@@ -117,6 +121,7 @@ fn read_surrogate_field(value: Value<'_>, problems: &mut Problems) -> Option<Hea
         "last-modified",
         "location",
         "set-cookie",
+        "surrogate-control",
         "transfer-encoding",
         "vary",
     ];
