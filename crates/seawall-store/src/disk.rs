@@ -445,6 +445,10 @@ impl Disk {
         self.is_scanned.load(Ordering::Relaxed) && self.folder.load().is_some()
     }
 
+    pub(crate) fn compact(&self) {
+        self.writes.push(WriteJob::Compact);
+    }
+
     pub(crate) fn end_pause(&self) {
         self.paused_until_ms.store(0, Ordering::Relaxed);
     }

@@ -442,6 +442,12 @@ impl TieredStore {
         self.shelves.forget_purges(self.shelves.purges().latest());
     }
 
+    /// Writes the journal anew, with what the log has now.
+    pub(crate) fn compact(&self) {
+        self.shelves.disk().unwrap().compact();
+        self.written();
+    }
+
     /// Finds again what is in the folder.
     pub(crate) fn list_again(&self) {
         self.shelves.disk().unwrap().list_again();

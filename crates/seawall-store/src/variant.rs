@@ -45,7 +45,7 @@ impl Resource {
         self.is_partial
     }
 
-    /// The variants, for [`seawall_cache::plan`].
+    /// The variants, for [`seawall_cache::plan()`].
     pub fn variants(&self) -> &[Variant] {
         self.variants.as_deref().unwrap_or_default()
     }

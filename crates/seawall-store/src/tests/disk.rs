@@ -224,6 +224,59 @@ fn purged_responses_stay_so_after_a_restart() {
 }
 
 #[test]
+fn swept_purges_need_no_journal() {
+    let folder = folder();
+    let settings = settings(&folder);
+    let store = TieredStore::opened(&settings);
+    put_response(&store, "/hard", response(&[("surrogate-key", "hard")]), content(1, 10)).unwrap();
+    put_response(&store, "/soft", response(&[("surrogate-key", "soft")]), content(2, 10)).unwrap();
+    put_large(&store, "/large", &content(3, 5_000_000));
+    put(&store, "/other", content(4, 10)).unwrap();
+    store.written();
+    let bytes = store.usage().disk_bytes;
+    for (key, extent) in [("soft", Extent::Soft), ("hard", Extent::Hard)] {
+        wait(store.purge(&purge(Selector::SurrogateKey(key.to_owned()), extent))).unwrap();
+    }
+    let large = Selector::Url("https://a.example/large".to_owned());
+    wait(store.purge(&purge(large, Extent::Soft))).unwrap();
+    // The files of two responses get another head, and one goes.
+    while store.usage().disk_files > 3 || store.usage().disk_bytes <= bytes + 200 {
+        std::thread::yield_now();
+    }
+    store.written();
+    store.forget_purges();
+    store.compact();
+    drop(store);
+    let store = TieredStore::opened(&settings);
+    assert_eq!(store.usage().purges, 0);
+    assert!(look(&store, "/hard").is_empty());
+    for (path, standing) in
+        [("/soft", Standing::SoftPurged), ("/large", Standing::SoftPurged), ("/other", Standing::Valid)]
+    {
+        assert_eq!(look(&store, path).variants()[0].response().standing, standing, "{path}");
+    }
+    assert!(content_at(&store, "/large").unwrap() == content(3, 5_000_000));
+}
+
+#[test]
+fn damaged_journal_purges_all() {
+    let folder = folder();
+    let settings = settings(&folder);
+    let store = TieredStore::opened(&settings);
+    put(&store, "/", content(1, 10)).unwrap();
+    wait(store.purge(&purge(Selector::Url("https://a.example/a".to_owned()), Extent::Hard))).unwrap();
+    drop(store);
+    let journal = settings.disk.as_ref().unwrap().path.join("purges");
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    let store = TieredStore::opened(&settings);
+    assert!(look(&store, "/").is_empty());
+    put(&store, "/", content(2, 10)).unwrap();
+    assert_eq!(content_at(&store, "/"), Some(content(2, 10)));
+}
+
+#[test]
 fn replaced_head_is_the_one_on_disk() {
     let folder = folder();
     let settings = settings(&folder);
