@@ -14,6 +14,7 @@ mod fetch;
 mod flight;
 mod flights;
 mod outcome;
+mod parts;
 mod retrieve;
 mod serve;
 mod stats;

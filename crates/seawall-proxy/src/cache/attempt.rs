@@ -11,6 +11,7 @@ use super::fetch::{
     Context, Interims, Landing, Mismatch, OnServerError, Question, Storing, Unanswered, pump,
 };
 use super::flight::{Failure, Flight, Held, Interest, Phase};
+use super::parts::Part;
 use super::stats::NotStored;
 use crate::clock;
 use crate::origin::OriginBody;
@@ -21,6 +22,8 @@ pub(crate) enum Landed {
     Apart(Box<Response<OriginBody>>, Option<NotStored>),
     /// A response that is being stored.
     Shared(Box<Shared>),
+    /// A part, for this client alone.
+    Part(Box<Part>),
     /// What is stored is good.
     Freshened(Held),
     /// No response.
@@ -97,6 +100,10 @@ impl Attempt {
                 };
                 flights.settle(&flight, phase);
                 Landed::Apart(response, reason)
+            }
+            Ok(Landing::Part(part)) => {
+                flights.settle(&flight, Phase::Apart);
+                Landed::Part(part)
             }
             Ok(Landing::Freshened(held)) => {
                 context.note_shareable(&held.response);

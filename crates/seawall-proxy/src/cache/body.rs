@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use seawall_store::{Content, ContentReader};
 
 use super::flight::Interest;
+use super::parts::Collector;
 use crate::body::BodyError;
 
 /// Content from the store, or on its way into it.
@@ -27,6 +28,8 @@ pub(crate) enum Piece {
         skip: u64,
         take: Option<u64>,
     },
+    /// A part that is stored when it has come.
+    Collected(Box<Collector>),
 }
 
 impl StoredBody {
@@ -48,6 +51,7 @@ impl Piece {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::Stored(reader) => reader.remaining(),
             Self::Arriving { take: Some(bytes), .. } => Some(*bytes),
+            Self::Collected(collector) => Some(collector.remaining()),
             Self::Arriving { reader, skip, take: None } => Some(reader.remaining()?.saturating_sub(*skip)),
         }
     }
@@ -57,6 +61,7 @@ impl Piece {
             Self::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Bytes(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             Self::Stored(reader) => reader.poll_next(cx).map_err(Into::into),
+            Self::Collected(collector) => collector.poll_next(cx),
             Self::Arriving { take: Some(0), .. } => Poll::Ready(None),
             Self::Arriving { reader, skip, take } => loop {
                 let Some(bytes) = ready!(reader.poll_next(cx)) else { return Poll::Ready(None) };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
+use seawall_cache::partial::Partial;
 use seawall_cache::targeted::{CAPABILITY, SURROGATE_CAPABILITY};
 use seawall_cache::validate::{HeadUpdate, freshened_by};
 use seawall_cache::{NotStorable, Received, StoredResponse, asked_coding, make_conditional};
@@ -16,6 +17,7 @@ use seawall_store::{Fill, Moment, NotAdmitted, Variant};
 
 use super::asked::Asked;
 use super::flight::{Flight, Held};
+use super::parts::{Keeper, Part};
 use super::stats::NotStored;
 use super::{Cache, unkeyed};
 use crate::body::RequestBody;
@@ -82,6 +84,8 @@ pub(crate) enum Landing {
     Apart(Box<Response<OriginBody>>, Option<NotStored>),
     /// It is being stored.
     Storing(Box<Storing>),
+    /// It is a part, for the request alone that was sent, and will be stored.
+    Part(Box<Part>),
     /// It is a 304: the stored response is good.
     Freshened(Held),
 }
@@ -187,6 +191,13 @@ impl Context {
         if on_error == OnServerError::KeepStored && is_server_error(status) {
             return Ok(Landing::Apart(Box::new(fetched.response), None));
         }
+        // What a condition or a range of one client provokes says nothing to others (CPDoS).
+        if matches!(question, Question::AsAsked) && self.is_conditional() && !is_unprovoked(status) {
+            return Ok(Landing::Apart(Box::new(fetched.response), None));
+        }
+        if status == StatusCode::PARTIAL_CONTENT {
+            return Ok(self.land_part(fetched, may_store()));
+        }
         let admitted = if may_store() { self.admit(&fetched) } else { Err(NotStored::Invalidated) };
         Ok(match admitted {
             Ok(fill) => {
@@ -204,22 +215,49 @@ impl Context {
 
     /// RFC 9111 §3.
     fn admit(&self, fetched: &Fetched) -> Result<Fill, NotStored> {
-        // A part would take the place of the whole.
-        if fetched.response.status() == StatusCode::PARTIAL_CONTENT {
-            return Err(NotStored::Forbidden(NotStorable::Status));
-        }
-        if unkeyed::varies_by_client(fetched.response.headers()) {
-            return Err(NotStored::Forbidden(NotStorable::Vary));
-        }
-        let policy = &self.settings().policy;
-        let stored = self.asked.with_facts(|facts| StoredResponse::new(facts, &fetched.received(), policy));
-        let stored = stored.map_err(NotStored::Forbidden)?;
+        let stored = self.storable(fetched)?;
         let length = fetched.response.body().size_hint().exact();
         let store = &self.cache().store;
         store.fill(&self.asked.key, stored, length, fetched.asked).map_err(|refused| match refused {
             NotAdmitted::TooLarge => NotStored::TooLarge,
             NotAdmitted::Busy => NotStored::Busy,
         })
+    }
+
+    /// Whether the client's own conditions or its range went to the origin.
+    fn is_conditional(&self) -> bool {
+        let fields = &self.asked.admitted.parts.headers;
+        CONDITIONS.iter().any(|name| fields.contains_key(name))
+    }
+
+    /// RFC 9111 §3.3.
+    fn land_part(&self, fetched: Fetched, may_store: bool) -> Landing {
+        let kept = if may_store { self.storable(&fetched) } else { Err(NotStored::Invalidated) };
+        let length = fetched.response.body().size_hint().exact();
+        let kept = kept.and_then(|stored| {
+            // A length that does not fit the range is not believed.
+            let held = stored.partial.as_ref().map(Partial::held_bytes);
+            let length = length.filter(|length| held.is_none_or(|held| held == *length));
+            let length = length.ok_or(NotStored::Forbidden(NotStorable::Status))?;
+            Keeper::new(self.clone(), stored, fetched.asked, length)
+        });
+        match kept {
+            Ok(keeper) => Landing::Part(Box::new(Part { response: fetched.response, keeper })),
+            Err(reason) => {
+                self.worker.stats.cache.not_stored(reason);
+                Landing::Apart(Box::new(fetched.response), Some(reason))
+            }
+        }
+    }
+
+    /// The part of a response that may be stored.
+    fn storable(&self, fetched: &Fetched) -> Result<StoredResponse, NotStored> {
+        if unkeyed::varies_by_client(fetched.response.headers()) {
+            return Err(NotStored::Forbidden(NotStorable::Vary));
+        }
+        let policy = &self.settings().policy;
+        let stored = self.asked.with_facts(|facts| StoredResponse::new(facts, &fetched.received(), policy));
+        stored.map_err(NotStored::Forbidden)
     }
 
     /// RFC 9111 §4.3.4.
@@ -311,6 +349,10 @@ pub(crate) async fn pump(worker: &Worker, mut body: OriginBody, mut fill: Fill, 
             }
         }
     }
+}
+
+fn is_unprovoked(status: StatusCode) -> bool {
+    matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
 }
 
 /// What a stored response may stand in for (RFC 5861 §4).

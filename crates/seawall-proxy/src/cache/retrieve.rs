@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use seawall_cache::precondition::answer;
 use seawall_cache::{
     Answer as Kind, CachePlan, ForwardReason, OnError, Policy, RequestDirectives, SecondaryKey,
@@ -15,12 +15,14 @@ use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::attempt::{Attempt, Audience, Landed, Shared};
+use super::body::{Piece, StoredBody};
 use super::fetch::{
     Context, Interims, Landing, OnServerError, Question, Storing, Unanswered, is_server_error, pump,
 };
 use super::flight::{Failure, Flight, Held, Interest, Phase};
 use super::flights::Seat;
 use super::outcome::{Told, complete};
+use super::parts::{Collector, Part};
 use super::serve::{Source, Supply, respond};
 use super::stats::NotStored;
 use crate::body::ResponseBody;
@@ -148,6 +150,7 @@ async fn alone(context: Context, want: Want, question: Question) -> Answer {
             context.note_apart(reason);
             Landed::Apart(response, reason)
         }
+        Ok(Landing::Part(part)) => Landed::Part(part),
         Ok(Landing::Freshened(held)) => Landed::Freshened(held),
         Ok(Landing::Storing(begun)) => {
             let Storing { status, fields, fill, body } = *begun;
@@ -189,6 +192,7 @@ impl Context {
             && matches!(want.reason, ForwardReason::UriMiss | ForwardReason::VaryMiss | ForwardReason::Stale)
             // Its response is shared only where the origin says so (RFC 9111 §3.5), which few do.
             && !parts.headers.contains_key(header::AUTHORIZATION)
+            && !parts.headers.get(header::RANGE).is_some_and(begins_far)
             && !self.settings().collapse_time.is_zero();
         is_plain
             && !asked.with_facts(|facts| RequestDirectives::of(facts).no_store)
@@ -307,6 +311,7 @@ impl Context {
         match landed {
             Landed::Apart(response, reason) => self.apart(*response, reason, want),
             Landed::Shared(shared) => self.shared(*shared, want, interest),
+            Landed::Part(part) => self.part(*part, want),
             Landed::Freshened(held) => self.freshened(&held, want, StatusCode::NOT_MODIFIED, None),
             Landed::Unanswered(Unanswered::Circle) => circle_detected(),
             Landed::Unanswered(Unanswered::Fault(fault)) => {
@@ -325,6 +330,18 @@ impl Context {
         }
         let mut response = response.map(ResponseBody::Origin);
         let told = Told::forwarded(want.reason, status).detail(reason.map(NotStored::token));
+        complete(&mut response, &self.asked.admitted, &self.settings().policy, None, told);
+        answered(response)
+    }
+
+    /// A part goes to the client as it came: it is what was asked for, or what the origin gives.
+    fn part(&self, part: Part, want: &Want) -> Answer {
+        let status = part.response.status();
+        let mut response = part.response.map(|body| {
+            let collected = Piece::Collected(Box::new(Collector::new(body, part.keeper)));
+            ResponseBody::Stored(Box::new(StoredBody::new([collected], None)))
+        });
+        let told = Told::forwarded(want.reason, status).stored();
         complete(&mut response, &self.asked.admitted, &self.settings().policy, None, told);
         answered(response)
     }
@@ -373,6 +390,18 @@ impl Context {
         failed(&self.worker, fault, admitted.client.source, accept, admitted.now)
     }
 }
+
+/// Whether a range begins so far into the content, or from its end, that whoever asks for it would wait long for what comes
+/// before: it is asked for alone, and the parts are joined.
+fn begins_far(range: &HeaderValue) -> bool {
+    let first = range.as_bytes().split(|&byte| byte == b'=').nth(1).unwrap_or_default();
+    let first = first.split(|&byte| byte == b'-').next().unwrap_or_default().trim_ascii();
+    let start: Option<u64> = std::str::from_utf8(first).ok().and_then(|digits| digits.parse().ok());
+    first.is_empty() || start.is_some_and(|start| start >= FAR_BYTES)
+}
+
+/// A tenth of a second at 80 Mbit/s.
+const FAR_BYTES: u64 = 1 << 20;
 
 /// `Some` if the response is selected by other request fields than these; then the selection that these make.
 fn other_selection(

@@ -23,6 +23,8 @@ pub struct CacheStats {
     pub not_stored: [Counter; NotStored::COUNT],
     /// Responses that broke off while they were stored.
     pub broken: Counter,
+    /// Bytes of parts that are being collected, now.
+    pub collected_bytes: Counter,
     /// Requests of which another was sent because the first had no response in `collapse-time`, or failed.
     pub hand_overs: Counter,
     /// Requests that went alone because as many fetches as may be shared already.

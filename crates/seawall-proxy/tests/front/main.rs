@@ -20,6 +20,7 @@ mod http2_frames;
 mod http2_wire;
 mod informational;
 mod messages;
+mod parts;
 mod poisoning;
 mod refusals;
 mod running;
