@@ -4,12 +4,23 @@
 //! poisoning", Kettle 2018; "Web cache entanglement", 2020; CPDoS, Nguyen and others 2019). So they do not pass
 //! where a response may be stored; `X-Forwarded-Host` and its like are set by the edge itself or removed.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use seawall_cache::Vary;
 
-/// Takes them out of a request.
+/// Takes them out of a request, before the edge sets its own.
+///
+/// From trusted hops too: a CDN passes on most of what it was sent, so that all that it vouches for is the client's address,
+/// which is the hop's business, and the scheme, which is in the key.
 pub(crate) fn remove(fields: &mut HeaderMap) {
     for name in NAMES {
+        fields.remove(name);
+    }
+    let is_unkeyed = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.starts_with("x-forwarded") && !matches!(name, "x-forwarded-for" | "x-forwarded-proto")
+    };
+    let unkeyed: Vec<HeaderName> = fields.keys().filter(is_unkeyed).cloned().collect();
+    for name in unkeyed {
         fields.remove(name);
     }
 }
@@ -26,7 +37,7 @@ pub(crate) fn varies_by_client(fields: &HeaderMap) -> bool {
 const CLIENTS: [&str; 2] = ["forwarded", "x-forwarded-for"];
 
 /// What overrides the target, the host, the method or the scheme.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "x-original-url",
     "x-rewrite-url",
     "x-original-uri",
@@ -41,6 +52,7 @@ const NAMES: [&str; 17] = [
     "x-wap-profile",
     "x-middleware-subrequest",
     "x-host-override",
+    "front-end-https",
     "x-backend-host",
     "base-url",
     // CGI makes HTTP_PROXY of it, which libraries take for the proxy to use (httpoxy, 2016).

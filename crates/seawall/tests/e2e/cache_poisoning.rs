@@ -92,6 +92,26 @@ fn field_that_no_key_holds_does_not_change_what_others_get() {
     }
 }
 
+/// What a CDN passes on of a reader's request: everything that it does not write itself.
+#[test]
+fn field_that_came_through_a_trusted_hop_is_no_more_believed() {
+    let origin = origin();
+    let top = "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n";
+    let hops = "[client]\ntrusted-hops = [\"127.0.0.0/8\"]\n";
+    let edge =
+        seawall().configuration(&format!("{top}{hops}[[site]]\norigin = \"{}\"\n", origin.url(""))).start();
+    // Who the client is, the hop says in a field of its own; what an origin makes of that, it says in `Vary`.
+    let says_client = ["X-Real-IP", "X-Client-IP", "True-Client-IP", "Forwarded-For"];
+    let clean = ask(&edge, "/clean").run().text().replace("/clean", "/x");
+    for (index, field) in FIELDS.iter().enumerate().filter(|(_, field)| !says_client.contains(field)) {
+        let path = format!("/{index}");
+        let attack = ask(&edge, &path).header(field, "evil.example").run();
+        assert_eq!(attack.status, 200, "{field}");
+        let victim = ask(&edge, &path).run();
+        assert_eq!(victim.text().replace(&path, "/x"), clean, "{field}");
+    }
+}
+
 #[test]
 fn host_with_another_port_is_another_resource() {
     let origin = Nginx::builder()
