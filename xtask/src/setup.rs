@@ -184,6 +184,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "haproxy", provides: "haproxy", purpose: "proof of exported rules; bench: peer" },
     Package { name: "varnish", provides: "varnishd", purpose: "proof of exported rules; bench: peer" },
     Package { name: "caddy", provides: "caddy", purpose: "proof of exported rules" },
+    Package { name: "iproute2", provides: "ip", purpose: "proof of exported rules: a network of its own" },
     Package { name: "nftables", provides: "nft", purpose: "proof of exported rules" },
     Package {
         name: "libapache2-mod-security2",

@@ -85,7 +85,7 @@ pub(crate) struct Language {
     /// Whether a field that is present and empty differs from one that is absent.
     pub(crate) tells_empty: bool,
     /// Whether a pattern is short enough, and of characters; why not.
-    pub(crate) fits: fn(&Pattern) -> Result<(), &'static str>,
+    pub(crate) fits: fn(&Subject, &Pattern) -> Result<(), &'static str>,
     /// Whether a value of the subject can be looked at; why not.
     pub(crate) sees: fn(&Subject) -> Result<(), &'static str>,
     /// Whether a verdict can be said; why not.
@@ -109,6 +109,41 @@ pub(crate) enum PathForm {
 pub(crate) struct Plan<'r> {
     pub(crate) rules: Vec<Planned<'r>>,
     pub(crate) notes: Vec<Note>,
+}
+
+impl Plan<'_> {
+    /// Whether any rule looks at it.
+    pub(crate) fn looks_at(&self, wanted: &Subject) -> bool {
+        let of = |one: &Literal| matches!(&one.term, Term::Text(subject, _) | Term::Absent(subject) if subject == wanted);
+        self.rules.iter().any(|rule| rule.literals.iter().any(of))
+    }
+
+    /// Whether any rule looks at the client's address.
+    pub(crate) fn looks_at_client(&self) -> bool {
+        self.rules.iter().any(|rule| rule.literals.iter().any(|one| matches!(one.term, Term::Client(_))))
+    }
+}
+
+impl Term {
+    /// The pattern, with the protocol spelled as a target does.
+    pub(crate) fn spelled(subject: &Subject, pattern: &Pattern, spell: fn(&str) -> &str) -> Pattern {
+        match (subject, pattern) {
+            (Subject::Protocol, Pattern::OneOf(texts)) => {
+                let spell =
+                    |text: &Vec<u8>| spell(std::str::from_utf8(text).unwrap_or_default()).as_bytes().to_vec();
+                Pattern::OneOf(texts.iter().map(spell).collect())
+            }
+            _ => pattern.clone(),
+        }
+    }
+}
+
+/// Most programs write HTTP/2 so.
+pub(crate) fn http_2_0(protocol: &str) -> &str {
+    match protocol {
+        "HTTP/2" => "HTTP/2.0",
+        protocol => protocol,
+    }
 }
 
 /// Plans rules for a language.
@@ -273,6 +308,9 @@ fn approximate<'r>(rule: &'r Rule, gaps: Vec<Gap>, language: &Language, plan: &m
             Lowered::Holds(literal) => literals.push(literal),
         }
     }
+    if rule.action == Action::Absorb {
+        return absorb(rule, literals, language, plan);
+    }
     let forbidden = Verdict::Refuse { status: StatusCode::FORBIDDEN, text: None, allow: &[] };
     let verdict = match gaps.iter().find(|gap| gap.condition.is_none()) {
         None => self::verdict(rule).unwrap_or(forbidden),
@@ -306,6 +344,27 @@ fn approximate<'r>(rule: &'r Rule, gaps: Vec<Gap>, language: &Language, plan: &m
     plan.rules.push(planned(rule, literals, verdict));
 }
 
+/// What is left of `absorb` without a cache: other methods than `GET` and `HEAD` are refused, these pass.
+fn absorb<'r>(rule: &'r Rule, literals: Vec<Literal>, language: &Language, plan: &mut Plan<'r>) {
+    let refusal = Verdict::Refuse { status: StatusCode::METHOD_NOT_ALLOWED, text: None, allow: &[] };
+    let methods = Pattern::OneOf(vec![b"GET".to_vec(), b"HEAD".to_vec()]);
+    if (language.says)(&refusal).is_err() || (language.sees)(&Subject::Method).is_err() {
+        let what = action_word(&rule.action).to_owned();
+        let why = Skip::Inexpressible(what, "nothing there answers from Seawall's cache");
+        return plan.notes.push(Note::LeftOut { rule: rule.name.clone(), why });
+    }
+    plan.notes.push(Note::Approximated {
+        rule: rule.name.clone(),
+        what: action_word(&rule.action).to_owned(),
+        how: "GET and HEAD pass, and no cache answers them; others are answered with 405, without `Allow`",
+    });
+    plan.notes.extend(expiry(rule));
+    let mut other = literals.clone();
+    other.push(Literal { negated: true, term: Term::Text(Subject::Method, methods) });
+    plan.rules.push(planned(rule, other, refusal));
+    plan.rules.push(planned(rule, literals, Verdict::Allow));
+}
+
 // === conditions ===
 
 fn lower(condition: &Condition, language: &Language) -> Result<Lowered, Box<Gap>> {
@@ -315,7 +374,10 @@ fn lower(condition: &Condition, language: &Language) -> Result<Lowered, Box<Gap>
     let sees = |subject: Subject| (language.sees)(&subject).map(|()| subject).map_err(gap);
     let text = |subject: Subject, pattern: Option<Pattern>| {
         Ok(match pattern {
-            Some(pattern) => Lowered::Holds(Literal { negated, term: Term::Text(subject, pattern) }),
+            Some(pattern) => {
+                (language.fits)(&subject, &pattern).map_err(gap)?;
+                Lowered::Holds(Literal { negated, term: Term::Text(subject, pattern) })
+            }
             None => constant(negated),
         })
     };
@@ -327,11 +389,10 @@ fn lower(condition: &Condition, language: &Language) -> Result<Lowered, Box<Gap>
         (Fact::Host, Test::Absent) => {
             Ok(Lowered::Holds(Literal { negated, term: Term::Absent(sees(Subject::Host)?) }))
         }
-        (Fact::Host, test) => text(sees(Subject::Host)?, Some(pattern_of(test, language).map_err(gap)?)),
-        (Fact::Method, test) => text(sees(Subject::Method)?, Some(pattern_of(test, language).map_err(gap)?)),
+        (Fact::Host, test) => text(sees(Subject::Host)?, Some(pattern_of(test).map_err(gap)?)),
+        (Fact::Method, test) => text(sees(Subject::Method)?, Some(pattern_of(test).map_err(gap)?)),
         (Fact::Path, test) => {
             let pattern = path::lower(test, language.path).map_err(gap)?;
-            let pattern = pattern.map(|pattern| checked(pattern, language)).transpose().map_err(gap)?;
             text(sees(Subject::Path)?, pattern)
         }
         (Fact::Protocol, test) => {
@@ -390,7 +451,11 @@ fn field(
     (language.sees)(&subject).map_err(gap)?;
     let term = match test {
         Test::Absent => Term::Absent(subject),
-        test => Term::Text(subject, pattern_of(test, language).map_err(gap)?),
+        test => {
+            let pattern = pattern_of(test).map_err(gap)?;
+            (language.fits)(&subject, &pattern).map_err(gap)?;
+            Term::Text(subject, pattern)
+        }
     };
     // Where an empty field cannot be told from none, only what holds of neither is exact.
     let inexact = !language.tells_empty
@@ -423,7 +488,7 @@ const fn constant(holds: bool) -> Lowered {
     }
 }
 
-fn pattern_of(test: &Test, language: &Language) -> Result<Pattern, &'static str> {
+fn pattern_of(test: &Test) -> Result<Pattern, &'static str> {
     let octets = |text: &String| text.as_bytes().to_vec();
     let pattern = match test {
         Test::Exact(text) => Pattern::Exact(octets(text)),
@@ -434,12 +499,7 @@ fn pattern_of(test: &Test, language: &Language) -> Result<Pattern, &'static str>
         Test::Regex(text) => Pattern::Regex(regex::from_rule(text)?),
         Test::Absent | Test::Within(_) | Test::Range { .. } => return Err("it has no such test"),
     };
-    checked(pattern, language)
-}
-
-/// That the target's engine can say it.
-fn checked(pattern: Pattern, language: &Language) -> Result<Pattern, &'static str> {
-    (language.fits)(&pattern).map(|()| pattern)
+    Ok(pattern)
 }
 
 /// That each text of the pattern is an expression of at most so many bytes.

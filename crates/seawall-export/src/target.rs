@@ -2,10 +2,14 @@
 
 mod apache;
 mod caddy;
+mod cloudflare;
+mod fastly;
 mod haproxy;
 mod modsecurity;
+mod nftables;
 mod nginx;
 mod varnish;
+mod vcl;
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,12 +32,30 @@ pub enum Target {
     Caddy,
     /// ModSecurity 2 in Apache httpd.
     Modsecurity,
+    /// nftables.
+    Nftables,
+    /// Fastly, as VCL snippets.
+    FastlyVcl,
+    /// Fastly, as bodies for its API.
+    FastlyApi,
+    /// Cloudflare's custom rules.
+    Cloudflare,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::Nginx, Self::Apache, Self::Haproxy, Self::Varnish, Self::Caddy, Self::Modsecurity];
+    pub const ALL: &[Self] = &[
+        Self::Nginx,
+        Self::Apache,
+        Self::Haproxy,
+        Self::Varnish,
+        Self::FastlyVcl,
+        Self::FastlyApi,
+        Self::Cloudflare,
+        Self::Caddy,
+        Self::Modsecurity,
+        Self::Nftables,
+    ];
 
     /// As on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +65,10 @@ impl Target {
             Self::Haproxy => "haproxy",
             Self::Varnish => "varnish",
             Self::Modsecurity => "modsecurity",
+            Self::Cloudflare => "cloudflare",
+            Self::FastlyApi => "fastly-api",
+            Self::FastlyVcl => "fastly-vcl",
+            Self::Nftables => "nftables",
             Self::Caddy => "caddy",
         }
     }
@@ -54,6 +80,10 @@ impl Target {
             Self::Haproxy => &haproxy::LANGUAGE,
             Self::Varnish => &varnish::LANGUAGE,
             Self::Modsecurity => &modsecurity::LANGUAGE,
+            Self::Cloudflare => &cloudflare::LANGUAGE,
+            Self::FastlyApi => &fastly::LANGUAGE,
+            Self::FastlyVcl => &fastly::LANGUAGE,
+            Self::Nftables => &nftables::LANGUAGE,
             Self::Caddy => &caddy::LANGUAGE,
         }
     }
@@ -65,6 +95,10 @@ impl Target {
             Self::Haproxy => haproxy::parts(plan),
             Self::Varnish => varnish::parts(plan),
             Self::Modsecurity => modsecurity::parts(plan),
+            Self::Cloudflare => cloudflare::parts(plan),
+            Self::FastlyApi => fastly::api_parts(plan),
+            Self::FastlyVcl => fastly::vcl_parts(plan),
+            Self::Nftables => nftables::parts(plan),
             Self::Caddy => caddy::parts(plan),
         }
     }

@@ -5,8 +5,10 @@ mod ca;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use seawall_export::Target as ExportTarget;
 
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
 
@@ -155,6 +157,39 @@ pub enum Rules {
         #[command(flatten)]
         target: Target,
     },
+    /// Write rules in the language of another server or CDN; the status is 1 when it cannot say one of them
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(RulesExport),
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  seawall rules export --to nginx --rules rules.toml --output /etc/nginx/snippets
+  seawall rules export --to haproxy --approximate";
+
+/// Arguments of `rules export`.
+#[derive(Debug, Args)]
+pub struct RulesExport {
+    /// The language
+    #[arg(long, value_name = "TARGET", value_parser = export_targets())]
+    pub to: ExportTarget,
+    /// A file of `[[rule]]` tables, `-` for standard input; without it, the rules that a running process applies
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Write a wider or narrower rule where the target cannot say one exactly, and tell which
+    #[arg(long)]
+    pub approximate: bool,
+    /// Write the files into this folder, instead of to standard output
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Where the process is.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+fn export_targets() -> impl TypedValueParser<Value = ExportTarget> {
+    PossibleValuesParser::new(ExportTarget::ALL.iter().map(|target| target.as_str()))
+        .try_map(|name| name.parse::<ExportTarget>())
 }
 
 const PURGE_EXAMPLES: &str = "\

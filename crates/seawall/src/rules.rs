@@ -1,5 +1,7 @@
 //! `seawall rules`: the rules of a running process, through its admin API.
 
+mod export;
+
 use std::io::stderr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +10,7 @@ use seawall_config::load_rules;
 use seawall_console::Client;
 use seawall_console::control::{RuleChange, RuleState, RuleView};
 use seawall_rules::definition;
-use seawall_rules::rule::Author;
+use seawall_rules::rule::{Author, Rule};
 
 use crate::cli::{Format, Rules, Target};
 use crate::load::{default_state, read_bounded, read_text, render};
@@ -22,6 +24,7 @@ pub(crate) fn run(command: Rules) -> ExitCode {
         Rules::Enable { name, target } => change(&name, RuleChange::Enable, &target),
         Rules::Disable { name, target } => change(&name, RuleChange::Disable, &target),
         Rules::Retire { name, target } => change(&name, RuleChange::Retire, &target),
+        Rules::Export(arguments) => export::run(&arguments),
     };
     done.unwrap_or_else(output::wrong)
 }
@@ -79,22 +82,27 @@ fn times(done: &str, count: u64) -> String {
     }
 }
 
-fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
+/// The rules of a file; `None` if they are wrong, which was told.
+fn load(file: &Path) -> Result<Option<Vec<Rule>>, String> {
     let (name, text) = read(file)?;
     let outcome = load_rules(&name, &text, &Author::Operator);
     for warning in &outcome.warnings {
         output::report(render(warning, &stderr()));
     }
-    let rules = match outcome.result {
-        Ok(rules) if rules.is_empty() => return Err(format!("{name} holds no `[[rule]]`")),
-        Ok(rules) => rules,
+    match outcome.result {
+        Ok(rules) if rules.is_empty() => Err(format!("{name} holds no `[[rule]]`")),
+        Ok(rules) => Ok(Some(rules)),
         Err(errors) => {
             for error in &errors {
                 output::report(render(error, &stderr()));
             }
-            return Ok(ExitCode::from(output::WRONG));
+            Ok(None)
         }
-    };
+    }
+}
+
+fn add(file: &Path, target: &Target) -> Result<ExitCode, String> {
+    let Some(rules) = load(file)? else { return Ok(ExitCode::from(output::WRONG)) };
     let client = connect(target)?;
     let definitions: Result<Vec<_>, _> =
         rules.iter().map(|rule| serde_json::from_str(&definition::to_json(rule))).collect();

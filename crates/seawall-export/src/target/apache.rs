@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
@@ -22,7 +22,7 @@ const EXPRESSION_BYTES_MAX: usize = 40_000;
 /// The request line around a target.
 const REQUEST_LINE: Printer = Printer { start: "^[^ ]+ ", end: r" HTTP/[0-9.]+\z", ..Printer::PCRE };
 
-fn fits(pattern: &Pattern) -> Result<(), &'static str> {
+fn fits(_: &Subject, pattern: &Pattern) -> Result<(), &'static str> {
     crate::plan::fits(pattern, Printer::PCRE, EXPRESSION_BYTES_MAX)
 }
 
@@ -53,7 +53,7 @@ fn is_known(status: StatusCode) -> bool {
 
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     let mut out = head(plan, "#");
-    if plan.rules.iter().any(|rule| rule.literals.iter().any(|one| matches!(one.term, Term::Client(_)))) {
+    if plan.looks_at_client() {
         out.push_str(
             "# The client is REMOTE_ADDR: behind a CDN or proxy, RemoteIPTrustedProxy must name it.\n",
         );
@@ -112,23 +112,11 @@ fn test(literal: &Literal) -> String {
         }
         Term::Text(subject, pattern) => {
             let printer = if *subject == Subject::Target { REQUEST_LINE } else { Printer::PCRE };
-            let expression = printer.print(&spelled(subject, pattern).node()).unwrap_or_default();
+            let expression =
+                printer.print(&Term::spelled(subject, pattern, http_2_0).node()).unwrap_or_default();
             let operator = if literal.negated { "!~" } else { "=~" };
             format!("{} {operator} m#{expression}#", variable(subject))
         }
-    }
-}
-
-fn spelled(subject: &Subject, pattern: &Pattern) -> Pattern {
-    match (subject, pattern) {
-        (Subject::Protocol, Pattern::OneOf(texts)) => {
-            let spell = |text: &Vec<u8>| match text.as_slice() {
-                b"HTTP/2" => b"HTTP/2.0".to_vec(),
-                text => text.to_vec(),
-            };
-            Pattern::OneOf(texts.iter().map(spell).collect())
-        }
-        _ => pattern.clone(),
     }
 }
 

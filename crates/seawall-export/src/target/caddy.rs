@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
@@ -20,7 +20,7 @@ const EXPRESSION_BYTES_MAX: usize = 40_000;
 /// The host may end with dots.
 const HOST: Printer = Printer { end: r"\.*$", ..Printer::RE2 };
 
-fn fits(pattern: &Pattern) -> Result<(), &'static str> {
+fn fits(_: &Subject, pattern: &Pattern) -> Result<(), &'static str> {
     crate::plan::fits(pattern, Printer::RE2, EXPRESSION_BYTES_MAX)
 }
 
@@ -112,25 +112,13 @@ fn test(literal: &Literal) -> String {
         }
         Term::Text(subject, pattern) => {
             let printer = if *subject == Subject::Host { HOST } else { Printer::RE2 };
-            let expression = printer.print(&spelled(subject, pattern).node()).unwrap_or_default();
+            let expression =
+                printer.print(&Term::spelled(subject, pattern, http_2_0).node()).unwrap_or_default();
             match subject {
                 Subject::Path => format!("{not}path_regexp(r'{expression}')"),
                 subject => format!("{not}{}.matches(r'{expression}')", variable(subject)),
             }
         }
-    }
-}
-
-fn spelled(subject: &Subject, pattern: &Pattern) -> Pattern {
-    match (subject, pattern) {
-        (Subject::Protocol, Pattern::OneOf(texts)) => {
-            let spell = |text: &Vec<u8>| match text.as_slice() {
-                b"HTTP/2" => b"HTTP/2.0".to_vec(),
-                text => text.to_vec(),
-            };
-            Pattern::OneOf(texts.iter().map(spell).collect())
-        }
-        _ => pattern.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::export::{Part, head};
 use crate::normal::{BEFORE_CLIMBING, CLIMB, CLIMBS, ENCODE, ROOT, Step};
 use crate::pattern::{Pattern, plain};
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{Language, PathForm, Plan, Planned, Subject, Term, Verdict};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
@@ -21,7 +21,7 @@ const EXPRESSION_BYTES_MAX: usize = 40_000;
 /// Values in one line: a line has at most 64 words.
 const VALUES: usize = 32;
 
-fn fits(pattern: &Pattern) -> Result<(), &'static str> {
+fn fits(_: &Subject, pattern: &Pattern) -> Result<(), &'static str> {
     crate::plan::fits(pattern, Printer::PCRE, EXPRESSION_BYTES_MAX)
 }
 
@@ -47,16 +47,16 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
 
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     let mut out = head(plan, "#");
-    if plan.rules.iter().any(|rule| rule.literals.iter().any(|one| matches!(one.term, Term::Client(_)))) {
+    if plan.looks_at_client() {
         out.push_str(
             "# The client is src: behind a CDN or proxy, `http-request set-src` must come before.\n",
         );
     }
     tarpit_time(plan, &mut out);
-    if uses(plan, &Subject::Host) {
+    if plan.looks_at(&Subject::Host) {
         out.push_str("http-request set-var(txn.seawall_host) req.hdr(host),host_only,lower,rtrim(.)\n");
     }
-    if uses(plan, &Subject::Path) {
+    if plan.looks_at(&Subject::Path) {
         path(&mut out);
     }
     for (number, rule) in plan.rules.iter().enumerate() {
@@ -64,11 +64,6 @@ pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     }
     let place = "its lines belong in the `frontend` section, before other `http-request` lines";
     vec![Part { name: "seawall-haproxy.cfg", place, text: out }]
-}
-
-fn uses(plan: &Plan<'_>, wanted: &Subject) -> bool {
-    let of = |one: &Literal| matches!(&one.term, Term::Text(subject, _) | Term::Absent(subject) if subject == wanted);
-    plan.rules.iter().any(|rule| rule.literals.iter().any(of))
 }
 
 /// A frontend has one time for all; the longest is taken.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
@@ -20,7 +20,7 @@ const EXPRESSION_BYTES_MAX: usize = 40_000;
 /// The first number of a rule; those below 100,000 are for local use, those of public sets are above 900,000.
 const FIRST_ID: usize = 86_000;
 
-fn fits(pattern: &Pattern) -> Result<(), &'static str> {
+fn fits(_: &Subject, pattern: &Pattern) -> Result<(), &'static str> {
     crate::plan::fits(pattern, Printer::PCRE, EXPRESSION_BYTES_MAX)
 }
 
@@ -136,26 +136,14 @@ fn test(literal: &Literal) -> (String, String, &'static str) {
         }
         Term::Absent(_) => ("&REQUEST_HEADERS:Host".to_owned(), "@eq 0".to_owned(), "t:none"),
         Term::Text(subject, pattern) => {
-            let expression = Printer::PCRE.print(&spelled(subject, pattern).node()).unwrap_or_default();
+            let expression =
+                Printer::PCRE.print(&Term::spelled(subject, pattern, http_2_0).node()).unwrap_or_default();
             let transformations = match subject {
                 Subject::Path => "t:none,t:urlDecode,t:normalizePath",
                 _ => "t:none",
             };
             (variable(subject), format!("@rx {expression}"), transformations)
         }
-    }
-}
-
-fn spelled(subject: &Subject, pattern: &Pattern) -> Pattern {
-    match (subject, pattern) {
-        (Subject::Protocol, Pattern::OneOf(texts)) => {
-            let spell = |text: &Vec<u8>| match text.as_slice() {
-                b"HTTP/2" => b"HTTP/2.0".to_vec(),
-                text => text.to_vec(),
-            };
-            Pattern::OneOf(texts.iter().map(spell).collect())
-        }
-        _ => pattern.clone(),
     }
 }
 

@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 900;
 /// Variables in one parameter.
 const GROUP: usize = 100;
 
-fn fits(pattern: &Pattern) -> Result<(), &'static str> {
+fn fits(_: &Subject, pattern: &Pattern) -> Result<(), &'static str> {
     match pattern {
         Pattern::Exact(_) | Pattern::Prefix(_) | Pattern::Suffix(_) => Ok(()),
         pattern => crate::plan::fits(pattern, Printer::PCRE, EXPRESSION_BYTES_MAX),
@@ -92,7 +92,7 @@ pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
 
 fn http(plan: &Plan<'_>) -> String {
     let mut out = head(plan, "#");
-    if plan.rules.iter().any(|rule| rule.literals.iter().any(|one| matches!(one.term, Term::Client(_)))) {
+    if plan.looks_at_client() {
         out.push_str("# The client is $remote_addr: behind a CDN or proxy, set_real_ip_from must name it.\n");
     }
     // `return` knows no way to say a dollar sign but by a variable.

@@ -1,0 +1,105 @@
+//! The real nftables in a network namespace of its own, with a server inside: which clients get an answer.
+
+use std::process::Command;
+
+use seawall_export::{Target, export};
+use seawall_rules::rule::{Action, Fact, Rule, Test};
+use seawall_testkit::{Dir, Process, find_program};
+
+use crate::compare::EXACTLY;
+use crate::oracle::{Answer, Oracle};
+use crate::request::Request;
+use crate::rules::{is, not, rule};
+
+fn within(texts: &[&str]) -> Test {
+    Test::Within(texts.iter().map(|text| text.parse().expect("a network")).collect())
+}
+
+fn network_rules() -> Vec<Rule> {
+    vec![
+        rule("friend", vec![is(Fact::Client, within(&["127.0.0.9/32", "2001:db8::/64"]))], Action::Allow),
+        rule(
+            "block",
+            vec![is(Fact::Client, within(&["127.0.0.8/30", "127.0.0.8/32", "2001:db8::/32"]))],
+            Action::Drop,
+        ),
+        rule(
+            "both",
+            vec![
+                is(Fact::Client, within(&["127.0.1.0/24"])),
+                not(Fact::Client, within(&["127.0.1.128/25", "::1/128"])),
+            ],
+            Action::Drop,
+        ),
+        rule("mapped", vec![is(Fact::Client, within(&["::ffff:127.0.2.0/120"]))], Action::Drop),
+        rule(
+            "not-six",
+            vec![is(Fact::Client, within(&["127.0.3.0/24"])), not(Fact::Client, within(&["2001:db8::/32"]))],
+            Action::Drop,
+        ),
+        rule("six", vec![is(Fact::Client, within(&["2001:db8:1::/48"]))], Action::Drop),
+    ]
+}
+
+#[test]
+fn nftables_lets_in_whom_the_rules_let_in() {
+    let rules = network_rules();
+    let exported = export(&rules, Target::Nftables, &EXACTLY).unwrap();
+    let dir = Dir::new();
+    let file = dir.write("seawall.nft", &exported.parts[0].text);
+    let clients: Vec<String> = (0..4)
+        .flat_map(|net| [1, 7, 8, 9, 10, 11, 12, 127, 128, 200].map(|host| format!("127.0.{net}.{host}")))
+        .collect();
+    // Loaded twice, as it will be; then a server, and each client in turn.
+    let script = format!(
+        "set -e\nip link set lo up\nnft -f {file}\nnft -f {file}\n\
+         nginx -e stderr -p {dir} -c {dir}/nginx.conf\n\
+         for client in {clients}; do\n  \
+         echo \"$client $(curl -s -o /dev/null -m 5 --interface $client -w '%{{http_code}}' http://127.0.0.1/ || true)\"\ndone\n\
+         nginx -e stderr -p {dir} -c {dir}/nginx.conf -s stop\necho done\n",
+        file = file.display(),
+        dir = dir.path().display(),
+        clients = clients.join(" ")
+    );
+    dir.write(
+        "nginx.conf",
+        "pid nginx.pid;\nevents {}\nhttp { access_log off; server { listen 80; return 200; } }\n",
+    );
+    let mut command = Command::new(find_program("unshare"));
+    command.args(["--net", "--", "sh", "-c", &script]);
+    let mut process = Process::spawn("nftables", &command);
+    let log = process.log_to_its_end();
+    assert!(log.ends_with("done"), "{log}");
+    let oracle = Oracle::new(&rules);
+    let mut dropped = 0;
+    for client in &clients {
+        let mut request = Request::get("/");
+        request.from = client.parse().unwrap();
+        let expected = match oracle.answer(&request).unwrap() {
+            Answer::Pass => "200",
+            _ => "000",
+        };
+        dropped += usize::from(expected == "000");
+        assert!(log.lines().any(|line| line == format!("{client} {expected}")), "{client} {expected}\n{log}");
+    }
+    assert!(dropped > 10 && dropped + 5 < clients.len(), "{dropped}");
+}
+
+#[test]
+fn nftables_says_nothing_of_requests() {
+    let (_, problems) = crate::compare::expressible(Target::Nftables, crate::rules::by_hand());
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem
+                == "rule `qqgamehall`: method cannot be said: it sees networks, not requests"),
+        "{problems:?}"
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem
+                == "rule `networks`: action `deny` cannot be said: it cannot answer a request"),
+        "{problems:?}"
+    );
+}
