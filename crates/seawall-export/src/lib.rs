@@ -9,6 +9,8 @@
 //! character that means anything to a target ([`regex`]).
 
 mod export;
+#[cfg(test)]
+mod laws;
 mod normal;
 mod pattern;
 mod plan;

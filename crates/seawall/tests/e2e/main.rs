@@ -13,6 +13,7 @@ mod cache_purge;
 mod check;
 mod commands;
 mod descriptors;
+mod export;
 mod handover;
 mod intermediary;
 mod lifecycle;
