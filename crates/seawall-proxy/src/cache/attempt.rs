@@ -7,11 +7,10 @@ use seawall_cache::{Freshness, NotStorable, StoredResponse};
 use seawall_store::ContentReader;
 use tokio::sync::oneshot;
 
-use super::fetch::{
-    Context, Interims, Landing, Mismatch, OnServerError, Question, Storing, Unanswered, pump,
-};
+use super::fetch::{Context, Interims, Landing, Mismatch, OnServerError, Question, Storing, Unanswered};
 use super::flight::{Failure, Flight, Held, Interest, Phase};
 use super::parts::Part;
+use super::pump::pump;
 use super::stats::NotStored;
 use crate::clock;
 use crate::origin::OriginBody;

@@ -1,12 +1,11 @@
 //! Asks the origin on the cache's behalf, and decides what becomes of its response.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
+use seawall_cache::encoding::Encoding;
 use seawall_cache::partial::Partial;
 use seawall_cache::targeted::{CAPABILITY, SURROGATE_CAPABILITY};
 use seawall_cache::validate::{HeadUpdate, freshened_by};
@@ -16,7 +15,7 @@ use seawall_http::{Coding, UnixTime};
 use seawall_store::{Fill, Moment, NotAdmitted, Variant};
 
 use super::asked::Asked;
-use super::flight::{Flight, Held};
+use super::flight::Held;
 use super::parts::{Keeper, Part};
 use super::stats::NotStored;
 use super::{Cache, unkeyed};
@@ -203,8 +202,8 @@ impl Context {
             Ok(fill) => {
                 let (parts, body) = fetched.response.into_parts();
                 self.worker.stats.cache.stores.add(1);
-                let storing = Storing { status, fields: parts.headers, fill, body };
-                Landing::Storing(Box::new(storing))
+                let fields = fields_for_asker(parts.headers, fill.filling().response());
+                Landing::Storing(Box::new(Storing { status, fields, fill, body }))
             }
             Err(reason) => {
                 self.worker.stats.cache.not_stored(reason);
@@ -216,7 +215,12 @@ impl Context {
     /// RFC 9111 §3.
     fn admit(&self, fetched: &Fetched) -> Result<Fill, NotStored> {
         let stored = self.storable(fetched)?;
-        let length = fetched.response.body().size_hint().exact();
+        let policy = &self.settings().policy;
+        let stored = self.asked.with_facts(|facts| stored.encoded(facts, policy));
+        let length = match stored.encoding {
+            Encoding::AsSent | Encoding::Plain => fetched.response.body().size_hint().exact(),
+            Encoding::Added { .. } => None,
+        };
         let store = &self.cache().store;
         store.fill(&self.asked.key, stored, length, fetched.asked).map_err(|refused| match refused {
             NotAdmitted::TooLarge => NotStored::TooLarge,
@@ -310,45 +314,20 @@ impl Context {
     }
 }
 
-/// Brings content into the store, and to whoever reads it, to its end. False if it broke off.
-pub(crate) async fn pump(worker: &Worker, mut body: OriginBody, mut fill: Fill, flight: &Flight) -> bool {
-    let filling = fill.filling();
-    loop {
-        let has_room = async { poll_fn(|cx| fill.poll_room(cx)).await };
-        let is_in_vain = async {
-            flight.unwanted().await;
-            if filling.is_open() {
-                // It is worth storing.
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = has_room => {}
-            () = is_in_vain => return false,
-        }
-        if !filling.is_open() && !flight.is_wanted() {
-            return false;
-        }
-        match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            Some(Ok(frame)) => {
-                // Trailers are not stored (RFC 9111 §3).
-                if let Ok(bytes) = frame.into_data() {
-                    worker.stats.origin_bytes.add(bytes.len() as u64);
-                    fill.push(bytes);
-                }
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a response broke off while it was stored");
-                worker.stats.cache.broken.add(1);
-                return false;
-            }
-            None => {
-                fill.finish();
-                return true;
-            }
+/// The fields for the client whose request it was: all that came, or, where the content is encoded on its way, those of what is
+/// stored, and the ones that are not stored since they are for this client alone.
+fn fields_for_asker(received: HeaderMap, stored: &StoredResponse) -> HeaderMap {
+    if stored.encoding == Encoding::AsSent {
+        return received;
+    }
+    let mut fields = stored.fields.clone();
+    let directives = &stored.control.directives;
+    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
+        for line in received.get_all(name) {
+            fields.append(name.clone(), line.clone());
         }
     }
+    fields
 }
 
 fn is_unprovoked(status: StatusCode) -> bool {

@@ -17,12 +17,13 @@ use tokio::time::sleep_until;
 use super::attempt::{Attempt, Audience, Landed, Shared};
 use super::body::{Piece, StoredBody};
 use super::fetch::{
-    Context, Interims, Landing, OnServerError, Question, Storing, Unanswered, is_server_error, pump,
+    Context, Interims, Landing, OnServerError, Question, Storing, Unanswered, is_server_error,
 };
 use super::flight::{Failure, Flight, Held, Interest, Phase};
 use super::flights::Seat;
 use super::outcome::{Told, complete};
 use super::parts::{Collector, Part};
+use super::pump::pump;
 use super::serve::{Source, Supply, respond};
 use super::stats::NotStored;
 use crate::body::ResponseBody;

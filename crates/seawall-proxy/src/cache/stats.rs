@@ -19,6 +19,8 @@ pub struct CacheStats {
     pub freshened: Counter,
     /// Responses that were begun to be stored.
     pub stores: Counter,
+    /// Of `stores`, with content that was encoded on its way.
+    pub encoded: Counter,
     /// Responses that were not stored, by [`NotStored`].
     pub not_stored: [Counter; NotStored::COUNT],
     /// Responses that broke off while they were stored.

@@ -12,6 +12,7 @@ mod bounds;
 mod caching;
 mod collapsing;
 mod content;
+mod encoding;
 mod faults;
 mod fields;
 mod framing;
