@@ -7,7 +7,7 @@ use crate::support::seawall;
 fn edge(origin: &Nginx) -> Seawall {
     let configuration = format!(
         "listen = {{ address = \"@LISTEN@\", proxy-protocol = true }}\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n\
-         [[site]]\norigin = \"{}\"\n[[limit]]\nname = \"per-client\"\nby = \"client\"\nrate = \"1/h\"\nburst = 2\n",
+         [[site]]\norigin = \"{}\"\ncache = false\n[[limit]]\nname = \"per-client\"\nby = \"client\"\nrate = \"1/h\"\nburst = 2\n",
         origin.url("")
     );
     seawall().configuration(&configuration).start()
