@@ -6,7 +6,8 @@ use std::fmt;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::certificate::X509CertificateParser;
+use x509_parser::nom::Parser as _;
 
 use crate::date;
 use crate::fault::{Fault, FaultKind};
@@ -154,7 +155,9 @@ fn root(object: &Object<'_>, trust: &Object<'_>, remarks: &mut Vec<Remark>) -> R
     let der = object.octets("CKA_VALUE")?;
     let value_line = object.attribute("CKA_VALUE").map_or(object.line, |attribute| attribute.line);
     let broken = |what: String| Fault::of(value_line, label, FaultKind::Certificate(what));
-    let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| broken(error.to_string()))?;
+    // What extensions say plays no part here.
+    let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
+    let (rest, certificate) = parser.parse(der).map_err(|error| broken(error.to_string()))?;
     if !rest.is_empty() {
         return Err(broken(format!("{} bytes follow it", rest.len())));
     }

@@ -89,7 +89,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<File<'_>, Fault> {
     };
     let mut begun = false;
     while let Some(line) = reader.lines.next()? {
-        if line.contains(LICENCE_BEGIN) {
+        if memchr::memchr(b'*', line.as_bytes()).is_some() && line.contains(LICENCE_BEGIN) {
             reader.licence(line)?;
         } else if line.trim_ascii().is_empty() {
             reader.open = false;
@@ -193,19 +193,20 @@ impl<'a> Reader<'a> {
 
     fn octets(&mut self, name: &str) -> Result<Vec<u8>, Fault> {
         let begin = self.lines.line;
-        let mut octets = Vec::new();
+        let mut octets = Vec::with_capacity(OCTETS_USUAL);
         loop {
-            let line = match self.lines.next() {
+            let line = match self.lines.octets() {
                 Ok(Some(line)) => line.trim_ascii_end(),
                 // A file cut here may be cut inside a line: what is missing is the END all the same.
                 Ok(None) => return Err(self.fault(begin, FaultKind::NoEnd(excerpt(name)))),
                 Err(fault) => return Err(self.fault(fault.line, fault.kind)),
             };
-            if line == "END" {
+            if line == b"END" {
                 return Ok(octets);
             }
             if octal(line, &mut octets).is_none() {
-                return Err(self.fault(self.lines.line, FaultKind::Octal(excerpt(line))));
+                let line = String::from_utf8_lossy(line);
+                return Err(self.fault(self.lines.line, FaultKind::Octal(excerpt(&line))));
             }
         }
     }
@@ -227,17 +228,22 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// The next line without its end, which it must have.
     fn next(&mut self) -> Result<Option<&'a str>, Fault> {
+        let Some(line) = self.octets()? else { return Ok(None) };
+        std::str::from_utf8(line).map(Some).map_err(|_| Fault::at(self.line, FaultKind::NotUtf8))
+    }
+
+    /// As [`Lines::next`], whatever its encoding.
+    fn octets(&mut self) -> Result<Option<&'a [u8]>, Fault> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         self.line += 1;
-        let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') else {
+        let Some(end) = memchr::memchr(b'\n', self.rest) else {
             return Err(Fault::at(self.line, FaultKind::NoLineEnd));
         };
         let line = &self.rest[..end];
         self.rest = &self.rest[end + 1..];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        std::str::from_utf8(line).map(Some).map_err(|_| Fault::at(self.line, FaultKind::NotUtf8))
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
     }
 }
 
@@ -247,13 +253,34 @@ fn quoted(text: &str) -> Option<&str> {
 }
 
 /// Adds the bytes of one line of escapes, each of one to three octal digits.
-fn octal(line: &str, octets: &mut Vec<u8>) -> Option<()> {
-    let mut escapes = line.strip_prefix('\\')?.split('\\');
+fn octal(line: &[u8], octets: &mut Vec<u8>) -> Option<()> {
+    if whole_octal(line, octets) {
+        return Some(());
+    }
+    let mut escapes = std::str::from_utf8(line).ok()?.strip_prefix('\\')?.split('\\');
     escapes.try_for_each(|digits| {
         let octal = matches!(digits.len(), 1..=3) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
         octets.push(octal.then(|| u8::from_str_radix(digits, 8).ok()).flatten()?);
         Some(())
     })
+}
+
+/// As [`octal`], for lines of escapes with three digits each, which all are in practice: these lines are most of the
+/// file. Adds nothing to other lines.
+fn whole_octal(line: &[u8], octets: &mut Vec<u8>) -> bool {
+    let begin = octets.len();
+    let (escapes, []) = line.as_chunks::<4>() else { return false };
+    // Whatever is wrong leaves a bit here.
+    let mut wrong = u8::from(escapes.is_empty());
+    octets.extend(escapes.iter().map(|&[slash, high, middle, low]| {
+        let [high, middle, low] = [high, middle, low].map(|digit| digit ^ b'0');
+        wrong |= (slash ^ b'\\') | (high >> 2) | ((middle | low) >> 3);
+        high << 6 | middle << 3 | low
+    }));
+    if wrong != 0 {
+        octets.truncate(begin);
+    }
+    wrong == 0
 }
 
 /// Enough of a foreign line to recognise it, safe to print.
@@ -271,6 +298,8 @@ fn excerpt(line: &str) -> String {
 
 /// Objects of NSS have up to 15; looking for doubled ones among a few takes no time.
 const OBJECT_ATTRIBUTES_MAX: usize = 64;
+/// Most certificates have less.
+const OCTETS_USUAL: usize = 2048;
 const EXCERPT_CHARS_MAX: usize = 60;
 const LICENCE_BEGIN: &str = "***** BEGIN LICENSE BLOCK *****";
 const LICENCE_END: &str = "***** END LICENSE BLOCK *****";
@@ -282,7 +311,7 @@ mod tests {
 
     fn octets(line: &str) -> Option<Vec<u8>> {
         let mut octets = Vec::new();
-        octal(line, &mut octets).map(|()| octets)
+        octal(line.as_bytes(), &mut octets).map(|()| octets)
     }
 
     #[test]

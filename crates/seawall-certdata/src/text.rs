@@ -16,7 +16,7 @@ mod signature;
 mod time;
 
 use x509_parser::certificate::X509CertificateParser;
-use x509_parser::nom::Parser;
+use x509_parser::nom::Parser as _;
 use x509_parser::prelude::X509Certificate;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 

@@ -62,8 +62,10 @@ impl Source {
 fn load(path: &Path) -> Result<(Vec<u8>, i64), String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let file = File::open(path).map_err(failed)?;
-    let changed = file.metadata().and_then(|found| found.modified()).map_err(failed)?;
-    let mut bytes = Vec::new();
+    let found = file.metadata().map_err(failed)?;
+    let changed = found.modified().map_err(failed)?;
+    let size = found.len().min(CERTDATA_BYTES_MAX);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
     file.take(CERTDATA_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > CERTDATA_BYTES_MAX {
         let limit = CERTDATA_BYTES_MAX >> 20;
