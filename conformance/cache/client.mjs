@@ -17,9 +17,25 @@ const chosen = all.map(part => ({
   tests: part.tests.filter(test => only.length === 0 || only.includes(test.id))
 }))
 
-await runTests(chosen, suite.fetch, false, base, Number(sideBySide))
+// What the cache says of itself (RFC 9211), by test: it tells why, where the suite only tells that.
+const said = new Map()
+async function fetch (url, init) {
+  const response = await suite.fetch(url, init)
+  const [, id] = init?.headers?.find?.(([name]) => name === 'Test-ID') ?? []
+  const status = response.headers.get('cache-status')
+  if (id !== undefined && status !== null) said.set(id, [...(said.get(id) ?? []), status])
+  return response
+}
+
+await runTests(chosen, fetch, false, base, Number(sideBySide))
 
 const results = getResults()
+
+function describe (id) {
+  const [kind, message] = results[id].map(String)
+  return [kind, said.has(id) ? `${message}; ${said.get(id).join(', then ')}` : message]
+}
+
 const tests = chosen.flatMap(part => part.tests.filter(test => test.id in results).map(test => ({
   suite: part.id,
   title: part.name,
@@ -28,6 +44,6 @@ const tests = chosen.flatMap(part => part.tests.filter(test => test.id in result
   kind: test.kind ?? 'required',
   depends_on: test.depends_on ?? [],
   // `true`, or the kind of error and its message.
-  error: results[test.id] === true ? null : results[test.id].map(String)
+  error: results[test.id] === true ? null : describe(test.id)
 })))
 process.stdout.write(JSON.stringify(tests))
