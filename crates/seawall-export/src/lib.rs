@@ -1,4 +1,4 @@
-//! Rules in the languages of other servers and CDNs: pure functions from rules to text.
+//! Rules in the languages of other servers and CDNs: pure functions from rules to text, and back for what is simple.
 //!
 //! [`export`] is exact, or an error: what a target cannot say is named with its rule, unless the caller allows
 //! something near ([`Options::approximate`]), which is then noted. `docs/reference/export.md` has what each target
@@ -9,6 +9,7 @@
 //! character that means anything to a target ([`regex`]).
 
 mod export;
+mod import;
 #[cfg(test)]
 mod laws;
 mod normal;
@@ -18,4 +19,7 @@ mod regex;
 mod target;
 
 pub use export::{Export, Note, Options, Part, Problem, Skip, export};
+#[doc(hidden)]
+pub use import::check_foreign_text;
+pub use import::{Import, LeftOut, Source, import};
 pub use target::Target;

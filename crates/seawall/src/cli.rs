@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use seawall_export::Target as ExportTarget;
+use seawall_export::{Source as ImportSource, Target as ExportTarget};
 
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
 
@@ -160,6 +160,16 @@ pub enum Rules {
     /// Write rules in the language of another server or CDN; the status is 1 when it cannot say one of them
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(RulesExport),
+    /// Read simple rules of another server's configuration, and print them as a rule file; what is not understood is left
+    /// out and told, and the status is then 1
+    Import {
+        /// Whose configuration it is
+        #[arg(long, value_name = "SOURCE", value_parser = import_sources())]
+        from: ImportSource,
+        /// The file, `-` for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 const EXPORT_EXAMPLES: &str = "\
@@ -185,6 +195,11 @@ pub struct RulesExport {
     /// Where the process is.
     #[command(flatten)]
     pub target: Target,
+}
+
+fn import_sources() -> impl TypedValueParser<Value = ImportSource> {
+    PossibleValuesParser::new(ImportSource::ALL.iter().map(|source| source.as_str()))
+        .try_map(|name| name.parse::<ImportSource>())
 }
 
 fn export_targets() -> impl TypedValueParser<Value = ExportTarget> {

@@ -1,6 +1,7 @@
 //! `seawall rules`: the rules of a running process, through its admin API.
 
 mod export;
+mod import;
 
 use std::io::stderr;
 use std::path::Path;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Rules) -> ExitCode {
         Rules::Disable { name, target } => change(&name, RuleChange::Disable, &target),
         Rules::Retire { name, target } => change(&name, RuleChange::Retire, &target),
         Rules::Export(arguments) => export::run(&arguments),
+        Rules::Import { from, file } => import::run(from, &file),
     };
     done.unwrap_or_else(output::wrong)
 }

@@ -81,3 +81,19 @@ fn unknown_target_is_wrong_usage() {
     assert_eq!(refused.status, 2);
     assert!(refused.err.contains("possible values: nginx, apache"), "{}", refused.err);
 }
+
+#[test]
+fn rules_of_nginx_come_back_as_a_rule_file() {
+    let dir = Dir::new();
+    let file =
+        dir.write("nginx.conf", "if ($http_user_agent ~ ^QQGameHall) { return 403; }\ndeny 192.0.2.0/24;\n");
+    let imported = run(["rules", "import", "--from", "nginx", &file.display().to_string()]).ok();
+    let rules = dir.write("rules.toml", &imported);
+    here(&format!("--to haproxy --rules {}", rules.display())).ok();
+    assert!(imported.contains("name = \"line-1\"") && imported.contains("192.0.2.0/24"), "{imported}");
+    let file = dir.write("nginx.conf", "deny 192.0.2.0/24;\nlimit_conn x 5;\n");
+    let some = run(["rules", "import", "--from", "nginx", &file.display().to_string()]);
+    assert_eq!(some.status, 1);
+    assert!(some.err.contains("nginx.conf:2: not understood, left out: limit_conn x 5"), "{}", some.err);
+    assert!(some.out.contains("192.0.2.0/24"), "{}", some.out);
+}
