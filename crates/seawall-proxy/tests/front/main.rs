@@ -25,4 +25,5 @@ mod parts;
 mod poisoning;
 mod refusals;
 mod running;
+mod slicing;
 mod tunnels;
