@@ -78,6 +78,17 @@ struct Suite {
     run: Run,
 }
 
+impl Suite {
+    /// Whether it is run against this server when no suite is named.
+    fn is_for(&self, kind: &Kind) -> bool {
+        match (self.run, kind) {
+            (_, Kind::Seawall { .. } | Kind::Nginx) => true,
+            (Run::Cache, Kind::Peer(_)) | (Run::Edge(_), Kind::Url { .. }) => true,
+            (Run::Edge(_), Kind::Peer(_)) | (Run::Cache, Kind::Url { .. }) => false,
+        }
+    }
+}
+
 /// How a suite is run.
 #[derive(Clone, Copy)]
 enum Run {
@@ -123,8 +134,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("there is no suite `{unknown}`\nhint: `cargo xtask conformance --list` lists them");
     }
     let kind = Kind::parse(&options.against, options.tls.as_deref(), options.binary.clone())?;
-    let wanted =
-        |suite: &&Suite| options.suites.is_empty() || options.suites.iter().any(|name| name == suite.name);
+    let wanted = |suite: &&Suite| match options.suites.as_slice() {
+        [] => suite.is_for(&kind),
+        names => names.iter().any(|name| name == suite.name),
+    };
     let expected = if kind.is_seawall() { Expected::read()? } else { Expected::default() };
     let mut results = Vec::new();
     for suite in SUITES.iter().filter(wanted) {
