@@ -119,6 +119,9 @@ pub(crate) async fn answer(
         CachePlan::ServeStale(served) => {
             stats.stale.add(1);
             let answer = serve_stored(&asked.admitted, policy, served);
+            let mut asked = asked;
+            // Of a changed response a HEAD would bring nothing to store.
+            asked.admitted.parts.method = Method::GET;
             validate_in_background(context(asked), Held::from(served.stored));
             return answer;
         }

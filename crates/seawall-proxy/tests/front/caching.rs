@@ -401,6 +401,22 @@ fn stale_response_is_served_while_it_is_validated() {
 }
 
 #[test]
+fn head_of_a_stale_response_has_the_content_fetched_too() {
+    let origin = in_turn(&[
+        &response("Cache-Control: max-age=0, stale-while-revalidate=60\r\n", "old"),
+        &response("Cache-Control: max-age=60\r\n", "new"),
+    ]);
+    let edge = Edge::before(&origin);
+    let mut client = edge.connect();
+    client.ask(get("/a"));
+    settled(&edge);
+    assert_eq!(client.ask(request("HEAD", "/a", "")).field("content-length"), Some("3"));
+    eventually("it was fetched", || asked(&origin) == 2);
+    settled(&edge);
+    assert_eq!((client.ask(get("/a")).text().as_str(), asked(&origin)), ("new", 2));
+}
+
+#[test]
 fn client_may_ask_for_what_is_stored_alone() {
     let origin = Origin::answering(response("Cache-Control: max-age=60\r\n", "x"));
     let edge = Edge::before(&origin);
