@@ -4,6 +4,7 @@ use http::StatusCode;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use seawall_http::UnixTime;
+use seawall_rules::limit::{KeyPart, PartitionKey, Rate};
 use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Rule, Test};
 
 use crate::export::{Options, export};
@@ -166,5 +167,46 @@ fn ranges_of_numbers_hold_of_exactly_their_numbers() {
             assert_eq!(regex.is_match(&number.to_string()), holds, "{number} {expression}");
             assert_eq!(regex.is_match(&format!("00{number}")), holds, "00{number} {expression}");
         }
+    }
+}
+
+#[test]
+fn what_stands_for_a_rule_can_be_said() {
+    let rate = Rate { requests: 7, per: std::time::Duration::from_millis(300), burst: 2 };
+    let actions = [
+        Action::Allow,
+        Action::Deny { status: StatusCode::IM_A_TEAPOT, text: None },
+        Action::RefuseMethod { allow: vec!["GET".to_owned()] },
+        Action::Drop,
+        Action::Tarpit { delay: std::time::Duration::from_secs(1) },
+        Action::Absorb,
+        Action::Limit { rate, by: PartitionKey(vec![KeyPart::QueryShape]), text: None },
+    ];
+    let facts = [
+        (Fact::Client, Test::Within(vec!["192.0.2.0/24".parse().unwrap()])),
+        (Fact::UserAgent, Test::Absent),
+        (Fact::UserAgent, Test::Regex(r"\bx".to_owned())),
+        (Fact::Path, Test::Exact("/a b".to_owned())),
+        (Fact::QueryShape, Test::Prefix("a".to_owned())),
+    ];
+    let rules: Vec<Rule> = actions
+        .iter()
+        .flat_map(|action| {
+            facts
+                .iter()
+                .map(|(fact, test)| Rule { action: action.clone(), ..rule(fact.clone(), test.clone(), None) })
+        })
+        .collect();
+    let options = Options { approximate: true, now: UnixTime(0) };
+    for target in Target::ALL {
+        let language = target.language();
+        let plan = crate::plan::plan(&rules, language, &options).unwrap();
+        for planned in &plan.rules {
+            assert_eq!((language.says)(&planned.verdict), Ok(()), "{target}: {}", planned.description);
+            let refuses = !matches!(planned.verdict, crate::plan::Verdict::Allow);
+            assert!(!refuses || !planned.literals.is_empty(), "{target} would refuse everything");
+        }
+        // Every rule is there, or a note says what became of it.
+        assert!(plan.rules.len() + plan.notes.len() >= rules.len(), "{target}");
     }
 }

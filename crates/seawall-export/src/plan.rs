@@ -308,6 +308,10 @@ fn approximate<'r>(rule: &'r Rule, gaps: Vec<Gap>, language: &Language, plan: &m
             Lowered::Holds(literal) => literals.push(literal),
         }
     }
+    // Nothing is left of it but "everything".
+    if let (true, Some(gap)) = (literals.is_empty(), gaps.iter().find(|gap| gap.condition.is_some())) {
+        return plan.notes.push(left_out(Skip::Inexpressible(gap.what.clone(), gap.why)));
+    }
     if rule.action == Action::Absorb {
         return absorb(rule, literals, language, plan);
     }
@@ -324,8 +328,17 @@ fn approximate<'r>(rule: &'r Rule, gaps: Vec<Gap>, language: &Language, plan: &m
                 forbidden
             }
             (Action::RefuseMethod { .. }, Ok(())) => {
-                plan.notes.push(note(&gap.what, "answered with 405, without `Allow`"));
-                Verdict::Refuse { status: StatusCode::METHOD_NOT_ALLOWED, text: None, allow: &[] }
+                let bare = Verdict::Refuse { status: StatusCode::METHOD_NOT_ALLOWED, text: None, allow: &[] };
+                let (verdict, how) = match (language.says)(&bare) {
+                    Ok(()) => (bare, "answered with 405, without `Allow`"),
+                    Err(_) => (forbidden, "answered with 403 instead"),
+                };
+                plan.notes.push(note(&gap.what, how));
+                verdict
+            }
+            (Action::Deny { .. }, Ok(())) => {
+                plan.notes.push(note(&gap.what, "answered with 403 instead"));
+                forbidden
             }
             // Network rules: nothing but a closed connection can be said.
             (Action::Deny { .. } | Action::Tarpit { .. }, Err(_))
@@ -416,8 +429,10 @@ fn lower(condition: &Condition, language: &Language) -> Result<Lowered, Box<Gap>
             }
         }
         (Fact::Referer, Test::Absent) => {
+            let subject = sees(Subject::Field(http::header::REFERER))?;
             let pattern = Pattern::Regex(referer::any());
-            let term = Term::Text(sees(Subject::Field(http::header::REFERER))?, pattern);
+            (language.fits)(&subject, &pattern).map_err(gap)?;
+            let term = Term::Text(subject, pattern);
             Ok(Lowered::Holds(Literal { negated: !negated, term }))
         }
         (Fact::Referer, test) => {

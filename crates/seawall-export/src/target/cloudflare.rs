@@ -176,13 +176,14 @@ fn variable(subject: &Subject) -> &'static str {
     }
 }
 
-/// A string: what is not plain is `\xHH`.
+/// A string. Quotes, backslashes and controls are `\xHH`; a character beyond ASCII stands for itself, because the
+/// engine takes `\xc3` for the character of that number, not for an octet.
 fn quote(text: &[u8]) -> String {
     let mut out = String::from("\"");
-    for octet in text {
-        match octet {
-            b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' => out.push(char::from(*octet)),
-            octet => out.push_str(&format!("\\x{octet:02x}")),
+    for c in String::from_utf8_lossy(text).chars() {
+        match c {
+            '"' | '\\' | '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push(c),
         }
     }
     out.push('"');

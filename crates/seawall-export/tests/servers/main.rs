@@ -1,8 +1,11 @@
 //! The real programs, each with exported rules, against the rules' own verdict on several hundred raw requests.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod apache;
 mod battery;
 mod caddy;
+mod cloudflare;
 mod compare;
 mod fastly;
 mod haproxy;
