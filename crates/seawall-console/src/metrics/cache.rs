@@ -31,6 +31,8 @@ pub struct CacheCounts {
     pub not_stored: Vec<(&'static str, u64)>,
     /// Responses that broke off while they were stored.
     pub broken: u64,
+    /// Responses that were compressed on their way into the store.
+    pub encoded: u64,
     /// Stored responses that a 304 freshened.
     pub freshened: u64,
     /// Keys invalidated by unsafe requests.
@@ -119,6 +121,11 @@ impl CacheCounts {
         to.counter("seawall_cache_stores", "Responses that were begun to be stored", self.stores)?;
         to.tokens("seawall_cache_not_stored", "Responses that were not stored", "reason", &self.not_stored)?;
         to.counter("seawall_cache_broken", "Responses that broke off while they were stored", self.broken)?;
+        to.counter(
+            "seawall_cache_encoded",
+            "Responses that were compressed on their way into the store",
+            self.encoded,
+        )?;
         to.counter("seawall_cache_freshened", "Stored responses that a 304 freshened", self.freshened)?;
         to.counter("seawall_cache_invalidations", "URIs invalidated by unsafe requests", self.invalidations)
     }

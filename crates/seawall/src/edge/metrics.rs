@@ -186,6 +186,7 @@ pub(super) fn cache(edge: &Edge, changing: &Changing) -> CacheCounts {
         counts.uncollapsible += stats.uncollapsible.get();
         counts.stores += stats.stores.get();
         counts.broken += stats.broken.get();
+        counts.encoded += stats.encoded.get();
         counts.freshened += stats.freshened.get();
         counts.invalidations += stats.invalidations.get();
     }
