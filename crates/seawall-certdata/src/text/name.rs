@@ -73,6 +73,10 @@ fn parts<'a>(attribute: &Element<'a>) -> Decoded<(String, Element<'a>)> {
     let oid = inside.expect(tag::OID)?.oid()?;
     let value = inside.next()?.filter(|value| ALLOWED.contains(&value.tag)).ok_or(Undecodable)?;
     inside.end()?;
+    // OpenSSL makes a canonical form of each name, in which such a string has none.
+    if value.tag == tag::UTF8 && std::str::from_utf8(value.content).is_err() {
+        return Err(Undecodable);
+    }
     Ok((oid, value))
 }
 
