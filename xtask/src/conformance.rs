@@ -187,7 +187,7 @@ fn write(results: &[Ran], expected: &Expected, kind: &Kind) -> Result<()> {
             .iter()
             .map(|peer| cache::run(&Kind::Peer(*peer), None, std::iter::empty()))
             .collect::<Result<_>>()?;
-        report::write_caching(&cache::section(caching, &peers, expected, &ran.version))?;
+        report::write_caching(&cache::section(caching, &peers, expected, &ran.version, &report::date()?))?;
     }
     Ok(())
 }

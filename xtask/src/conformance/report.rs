@@ -68,14 +68,20 @@ pub(crate) fn write(results: &[&Ran], expected: &Expected, kind: &Kind) -> Resul
         Kind::Peer(_) | Kind::Url { .. } => bail!("results of somebody else's server are not kept"),
     };
     let path = shell::root().join(name);
-    let date = shell::output(shell::command("date").args(["--utc", "+%Y-%m-%d"]))?;
-    let mut page = page(results, expected, &kind.describe()?, date.trim());
+    let date = date()?;
+    let mut page = page(results, expected, &kind.describe()?, &date);
     if kind.is_seawall() {
         page.push_str(caching_of(&fs::read_to_string(&path).unwrap_or_default()));
     }
     fs::write(&path, page)?;
     println!("wrote {}", path.display());
     Ok(())
+}
+
+/// Today.
+pub(crate) fn date() -> Result<String> {
+    let date = shell::output(shell::command("date").args(["--utc", "+%Y-%m-%d"]))?;
+    Ok(date.trim().to_owned())
 }
 
 /// Writes the part about caching, and leaves the rest of the page as it is.

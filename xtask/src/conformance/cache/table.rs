@@ -69,9 +69,15 @@ impl Tally {
 }
 
 /// The part of the page, from its heading.
-pub(crate) fn section(seawall: &Results, peers: &[Results], expected: &Expected, version: &str) -> String {
+pub(crate) fn section(
+    seawall: &Results,
+    peers: &[Results],
+    expected: &Expected,
+    version: &str,
+    date: &str,
+) -> String {
     let all: Vec<&Results> = std::iter::once(seawall).chain(peers).collect();
-    let mut text = format!("{HEAD}\nVersion of the suite: {version}.\n\n");
+    let mut text = format!("{HEAD}\nVersion of the suite: {version}. Date: {date}.\n\n");
     totals(&mut text, &all);
     parts(&mut text, &all, seawall);
     required_failures(&mut text, &all);
