@@ -11,7 +11,7 @@ use crate::directive::RequestDirectives;
 use crate::etag::Strength;
 use crate::policy::Policy;
 use crate::precondition::entity_tag;
-use crate::stored::StoredResponse;
+use crate::stored::{Received, StoredResponse};
 use crate::vary::{SecondaryKey, Vary};
 
 /// Content shorter than this is left as it is: it fits into one packet either way.
@@ -64,10 +64,9 @@ impl StoredResponse {
 
     /// Whether it is text, whole, long enough, and nobody said that it must stay as it is (RFC 9111 §5.2.2.6).
     fn may_be_encoded(&self) -> bool {
-        let has_content = self.status != StatusCode::NO_CONTENT && self.status != StatusCode::RESET_CONTENT;
         let length = self.fields.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        has_content
+        self.status == StatusCode::OK
             && self.partial.is_none()
             && !self.control.directives.no_transform
             && !self.fields.contains_key(header::CONTENT_ENCODING)
@@ -77,8 +76,15 @@ impl StoredResponse {
     }
 }
 
+/// How the content of a GET would be encoded, given the response to a HEAD: both have the same fields (RFC 9110 §9.3.2).
+pub fn encoding_of_get(head: &RequestFacts<'_>, received: &Received<'_>, policy: &Policy) -> Encoding {
+    let get = RequestFacts { method: "GET", ..*head };
+    StoredResponse::new(&get, received, policy)
+        .map_or(Encoding::AsSent, |stored| stored.encoded(&get, policy).encoding)
+}
+
 /// Makes the fields say what became of the content; what they said of it already stays.
-pub(crate) fn restate(fields: &mut HeaderMap, encoding: Encoding) {
+pub fn restate(fields: &mut HeaderMap, encoding: Encoding) {
     if encoding == Encoding::AsSent {
         return;
     }
@@ -142,7 +148,7 @@ mod tests {
     use super::*;
     use crate::precondition::{Answer, answer};
     use crate::sample::{fields, unchecked, with_request};
-    use crate::stored::{Received, Standing};
+    use crate::stored::Standing;
     use crate::validate::{HeadUpdate, freshened_by, make_conditional};
 
     type Lines<'a> = &'a [(&'a str, &'a str)];
@@ -226,6 +232,33 @@ mod tests {
         for kind in ["application/json", "image/svg+xml", "application/ld+json;a=b"] {
             assert_ne!(encoded(&[BROTLI], &[("content-type", kind)]).encoding, Encoding::AsSent, "{kind}");
         }
+    }
+
+    #[test]
+    fn only_a_complete_answer_is_encoded() {
+        for (status, is_encoded) in [(200, true), (203, false), (300, false), (404, false), (410, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let stored = with_request("GET", &[BROTLI], |facts| {
+                unchecked(facts, status, &TEXT_OF_SOME_LENGTH, TIME).unwrap().encoded(facts, &policy())
+            });
+            assert_eq!(stored.encoding == ADDED, is_encoded, "{status}");
+        }
+    }
+
+    #[test]
+    fn head_is_told_what_a_get_would_get() {
+        // RFC 9110 §9.3.2.
+        let told = |lines: Lines<'_>, status| {
+            let (head, status) = (fields(lines), StatusCode::from_u16(status).unwrap());
+            let received = Received { status, fields: &head, request_time: TIME, response_time: TIME };
+            with_request("HEAD", &[BROTLI], |facts| encoding_of_get(facts, &received, &policy()))
+        };
+        let mut response = TEXT_OF_SOME_LENGTH.to_vec();
+        response.push(("cache-control", "max-age=60"));
+        assert_eq!((told(&response, 200), told(&response, 404)), (ADDED, Encoding::AsSent));
+        // What is not stored is not encoded.
+        response.push(("cache-control", "no-store"));
+        assert_eq!(told(&response, 200), Encoding::AsSent);
     }
 
     #[test]

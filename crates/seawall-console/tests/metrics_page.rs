@@ -33,6 +33,7 @@ fn snapshot() -> Snapshot {
         origin_faults: OriginFault::ALL.iter().map(|fault| (fault.proxy_status(), 0)).collect(),
         cache: CacheCounts {
             forwards: ForwardReason::ALL.iter().map(|reason| (reason.token(), 0)).collect(),
+            compressed: ["br", "zstd", "gzip"].map(|coding| (coding, 0)).to_vec(),
             not_stored: not_stored().map(|reason| (reason, 0)).collect(),
             ..CacheCounts::default()
         },

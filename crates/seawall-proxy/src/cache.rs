@@ -10,6 +10,7 @@ mod absorb;
 mod asked;
 mod attempt;
 mod body;
+mod compression;
 mod encoder;
 mod fetch;
 mod flight;
@@ -53,6 +54,7 @@ use crate::view::SiteRuntime;
 use crate::worker::Worker;
 
 pub use body::StoredBody;
+pub(crate) use compression::Place as CompressionPlace;
 pub use stats::{CacheStats, NotStored};
 
 /// What the workers share of the cache.

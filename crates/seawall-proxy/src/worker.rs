@@ -16,6 +16,7 @@ use seawall_rules::set::Scratch;
 use slab::Slab;
 use tokio::task::JoinSet;
 
+use crate::cache::CompressionPlace;
 use crate::clock;
 use crate::date::DateCache;
 use crate::shared::Shared;
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     parked: RefCell<Slab<Waker>>,
     /// Fetches for the cache that are under way.
     fetches: RefCell<JoinSet<()>>,
+    pub(crate) compressions: CompressionPlace,
 }
 
 impl Worker {
@@ -66,6 +68,7 @@ impl Worker {
             draining: Cell::new(false),
             parked: RefCell::default(),
             fetches: RefCell::default(),
+            compressions: CompressionPlace::default(),
             shared,
         })
     }

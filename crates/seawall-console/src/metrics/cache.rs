@@ -27,12 +27,18 @@ pub struct CacheCounts {
     pub uncollapsible: u64,
     /// Responses that were begun to be stored.
     pub stores: u64,
+    /// Of these, compressed on their way, by content coding.
+    pub compressed: Vec<(&'static str, u64)>,
+    /// Bytes of their content as it came.
+    pub compression_bytes_in: u64,
+    /// Bytes of their content as it is stored.
+    pub compression_bytes_out: u64,
+    /// Left as they came because as many as may be were being compressed.
+    pub compressions_full: u64,
     /// Responses that were not stored, by reason.
     pub not_stored: Vec<(&'static str, u64)>,
     /// Responses that broke off while they were stored.
     pub broken: u64,
-    /// Responses that were compressed on their way into the store.
-    pub encoded: u64,
     /// Stored responses that a 304 freshened.
     pub freshened: u64,
     /// Keys invalidated by unsafe requests.
@@ -119,13 +125,31 @@ impl CacheCounts {
             self.uncollapsible,
         )?;
         to.counter("seawall_cache_stores", "Responses that were begun to be stored", self.stores)?;
+        to.tokens(
+            "seawall_cache_compressed",
+            "Responses that were begun to be stored and are compressed on their way, by coding",
+            "coding",
+            &self.compressed,
+        )?;
+        to.counter_of(
+            "seawall_cache_compression_in",
+            "Content of responses that are compressed, as it came",
+            &Unit::Bytes,
+            self.compression_bytes_in,
+        )?;
+        to.counter_of(
+            "seawall_cache_compression_out",
+            "Content of responses that are compressed, as it is stored",
+            &Unit::Bytes,
+            self.compression_bytes_out,
+        )?;
+        to.counter(
+            "seawall_cache_compressions_full",
+            "Responses stored as they came because as many as may be were being compressed",
+            self.compressions_full,
+        )?;
         to.tokens("seawall_cache_not_stored", "Responses that were not stored", "reason", &self.not_stored)?;
         to.counter("seawall_cache_broken", "Responses that broke off while they were stored", self.broken)?;
-        to.counter(
-            "seawall_cache_encoded",
-            "Responses that were compressed on their way into the store",
-            self.encoded,
-        )?;
         to.counter("seawall_cache_freshened", "Stored responses that a 304 freshened", self.freshened)?;
         to.counter("seawall_cache_invalidations", "URIs invalidated by unsafe requests", self.invalidations)
     }

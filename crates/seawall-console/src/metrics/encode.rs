@@ -23,6 +23,10 @@ impl<'a> Encoder<'a> {
         count(&mut self.0.encode_descriptor(name, help, None, MetricType::Counter)?, value)
     }
 
+    pub(super) fn counter_of(&mut self, name: &str, help: &str, unit: &Unit, value: u64) -> fmt::Result {
+        count(&mut self.0.encode_descriptor(name, help, Some(unit), MetricType::Counter)?, value)
+    }
+
     pub(super) fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)

@@ -110,14 +110,14 @@ impl Attempt {
                 Landed::Freshened(held)
             }
             Ok(Landing::Storing(begun)) => {
-                let Storing { status, fields, fill, body } = *begun;
-                let filling = fill.filling();
+                let Storing { status, fields, body, sink } = *begun;
+                let filling = sink.filling();
                 context.note_shareable(filling.response());
                 let reader = filling.reader();
                 let response = Arc::clone(filling.response());
                 match reader {
                     Some(reader) if flight.settle(Phase::Arriving(filling)) => {
-                        storing = Some((body, fill));
+                        storing = Some((body, sink));
                         Landed::Shared(Box::new(Shared { status, fields, response, reader }))
                     }
                     _ => Landed::Late,
@@ -130,8 +130,8 @@ impl Attempt {
             Audience::Client(client) => drop(client.send(landed)),
             Audience::Nobody(interest) => drop(interest),
         }
-        if let Some((body, fill)) = storing {
-            pump(&context.worker, body, fill, &flight).await;
+        if let Some((body, sink)) = storing {
+            pump(&context.worker, body, sink, &flight).await;
             flights.end(&flight);
         }
     }

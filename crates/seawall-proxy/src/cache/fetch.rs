@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use seawall_cache::encoding::Encoding;
+use seawall_cache::encoding::{Encoding, encoding_of_get, restate};
 use seawall_cache::partial::Partial;
 use seawall_cache::targeted::{CAPABILITY, SURROGATE_CAPABILITY};
 use seawall_cache::validate::{HeadUpdate, freshened_by};
 use seawall_cache::{NotStorable, Received, StoredResponse, asked_coding, make_conditional};
 use seawall_config::config::SiteCache;
 use seawall_http::{Coding, UnixTime};
-use seawall_store::{Fill, Moment, NotAdmitted, Variant};
+use seawall_store::{Moment, NotAdmitted, Variant};
 
 use super::asked::Asked;
+use super::compression::Compression;
 use super::flight::Held;
 use super::parts::{Keeper, Part};
+use super::pump::Sink;
 use super::stats::NotStored;
 use super::{Cache, unkeyed};
 use crate::body::RequestBody;
@@ -97,8 +99,8 @@ pub(crate) struct Storing {
     pub(crate) status: StatusCode,
     /// All of them, also those that are not stored.
     pub(crate) fields: HeaderMap,
-    pub(crate) fill: Fill,
     pub(crate) body: OriginBody,
+    pub(crate) sink: Sink,
 }
 
 impl Fetched {
@@ -199,11 +201,11 @@ impl Context {
         }
         let admitted = if may_store() { self.admit(&fetched) } else { Err(NotStored::Invalidated) };
         Ok(match admitted {
-            Ok(fill) => {
-                let (parts, body) = fetched.response.into_parts();
+            Ok(sink) => {
+                let (mut parts, body) = fetched.response.into_parts();
                 self.worker.stats.cache.stores.add(1);
-                let fields = fields_for_asker(parts.headers, fill.filling().response());
-                Landing::Storing(Box::new(Storing { status, fields, fill, body }))
+                restate(&mut parts.headers, sink.filling().response().encoding);
+                Landing::Storing(Box::new(Storing { status, fields: parts.headers, body, sink }))
             }
             Err(reason) => {
                 self.worker.stats.cache.not_stored(reason);
@@ -213,19 +215,48 @@ impl Context {
     }
 
     /// RFC 9111 §3.
-    fn admit(&self, fetched: &Fetched) -> Result<Fill, NotStored> {
-        let stored = self.storable(fetched)?;
-        let policy = &self.settings().policy;
-        let stored = self.asked.with_facts(|facts| stored.encoded(facts, policy));
-        let length = match stored.encoding {
-            Encoding::AsSent | Encoding::Plain => fetched.response.body().size_hint().exact(),
-            Encoding::Added { .. } => None,
-        };
+    fn admit(&self, fetched: &Fetched) -> Result<Sink, NotStored> {
+        let length = fetched.response.body().size_hint().exact();
+        let (stored, compression) = self.compress(self.storable(fetched)?, length);
+        let length = length.filter(|_| compression.is_none());
         let store = &self.cache().store;
-        store.fill(&self.asked.key, stored, length, fetched.asked).map_err(|refused| match refused {
+        let fill = store.fill(&self.asked.key, stored, length, fetched.asked);
+        let fill = fill.map_err(|refused| match refused {
             NotAdmitted::TooLarge => NotStored::TooLarge,
             NotAdmitted::Busy => NotStored::Busy,
-        })
+        })?;
+        Ok(Sink::new(fill, compression))
+    }
+
+    /// Has a response compressed on its way, if the site wants that and the worker has a place for it.
+    fn compress(&self, stored: StoredResponse, length: Option<u64>) -> (StoredResponse, Option<Compression>) {
+        let policy = &self.settings().policy;
+        if policy.codings.is_empty() {
+            return (stored, None);
+        }
+        let encoded = self.asked.with_facts(|facts| stored.clone().encoded(facts, policy));
+        let Encoding::Added { coding, .. } = encoded.encoding else { return (encoded, None) };
+        match Compression::begin(&self.worker, coding, length) {
+            Some(compression) => (encoded, Some(compression)),
+            None => (stored, None),
+        }
+    }
+
+    /// Gives the response to a HEAD the fields that a GET would get (RFC 9110 §9.3.2).
+    pub(crate) fn restate_head(&self, response: &mut Response<OriginBody>) {
+        let policy = &self.settings().policy;
+        if policy.codings.is_empty() || self.asked.admitted.parts.method != Method::HEAD {
+            return;
+        }
+        let now = clock::wall();
+        let received = Received {
+            status: response.status(),
+            fields: response.headers(),
+            request_time: now,
+            response_time: now,
+        };
+        let encoding = self.asked.with_facts(|facts| encoding_of_get(facts, &received, policy));
+        restate(response.headers_mut(), encoding);
     }
 
     /// Whether the client's own conditions or its range went to the origin.
@@ -312,22 +343,6 @@ impl Context {
         }
         Held { response, content: held.content.clone(), variant: None }
     }
-}
-
-/// The fields for the client whose request it was: all that came, or, where the content is encoded on its way, those of what is
-/// stored, and the ones that are not stored since they are for this client alone.
-fn fields_for_asker(received: HeaderMap, stored: &StoredResponse) -> HeaderMap {
-    if stored.encoding == Encoding::AsSent {
-        return received;
-    }
-    let mut fields = stored.fields.clone();
-    let directives = &stored.control.directives;
-    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
-        for line in received.get_all(name) {
-            fields.append(name.clone(), line.clone());
-        }
-    }
-    fields
 }
 
 fn is_unprovoked(status: StatusCode) -> bool {

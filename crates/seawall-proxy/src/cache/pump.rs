@@ -3,62 +3,62 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::Body;
-use seawall_cache::encoding::Encoding;
-use seawall_store::Fill;
+use http_body::{Body, Frame};
+use seawall_store::{Fill, Filling};
+use tokio::time::timeout;
 
-use super::encoder::{Encoder, PIECE_BYTES};
+use super::compression::Compression;
+use super::encoder::SLICE_BYTES;
 use super::flight::Flight;
+use crate::body::BodyError;
 use crate::origin::OriginBody;
 use crate::worker::Worker;
 
 /// Moves all of it. Where it breaks off, so it does for all who read it, and nothing is stored.
-pub(crate) async fn pump(worker: &Worker, mut body: OriginBody, fill: Fill, flight: &Flight) {
-    let stats = &worker.stats.cache;
-    let encoder = match fill.filling().response().encoding {
-        Encoding::Added { coding, .. } => match Encoder::new(coding) {
-            Ok(encoder) => {
-                stats.encoded.add(1);
-                Some(encoder)
-            }
-            Err(error) => return tracing::warn!(%error, "no encoder for a response; it is not stored"),
-        },
-        Encoding::AsSent | Encoding::Plain => None,
-    };
-    let mut sink = Sink { fill, encoder };
-    while sink.has_room(flight).await {
-        match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            Some(Ok(frame)) => {
-                // Trailers are not stored (RFC 9111 §3).
-                let Ok(bytes) = frame.into_data() else { continue };
-                worker.stats.origin_bytes.add(bytes.len() as u64);
-                if let Err(error) = sink.push(bytes).await {
-                    return tracing::warn!(%error, "a response could not be encoded; it is not stored");
-                }
-            }
-            Some(Err(error)) => {
-                stats.broken.add(1);
-                return tracing::debug!(%error, "a response broke off while it was stored");
-            }
-            None => {
-                if let Err(error) = sink.finish() {
-                    tracing::warn!(%error, "a response could not be encoded; it is not stored");
-                }
-                return;
-            }
-        }
+pub(crate) async fn pump(worker: &Worker, body: OriginBody, sink: Sink, flight: &Flight) {
+    if let Err(error) = try_pump(worker, body, sink, flight).await {
+        worker.stats.cache.broken.add(1);
+        tracing::debug!(%error, "a response broke off while it was stored");
     }
 }
 
+async fn try_pump(
+    worker: &Worker,
+    mut body: OriginBody,
+    mut sink: Sink,
+    flight: &Flight,
+) -> Result<(), BodyError> {
+    while sink.has_room(flight).await {
+        let Some(frame) = sink.next(&mut body).await? else {
+            return Ok(sink.finish()?);
+        };
+        // Trailers are not stored (RFC 9111 §3).
+        let Ok(bytes) = frame?.into_data() else { continue };
+        worker.stats.origin_bytes.add(bytes.len() as u64);
+        sink.push(bytes).await?;
+    }
+    Ok(())
+}
+
 /// Where content goes.
-struct Sink {
+pub(crate) struct Sink {
     fill: Fill,
-    encoder: Option<Encoder>,
+    compression: Option<Compression>,
 }
 
 impl Sink {
+    pub(crate) fn new(fill: Fill, compression: Option<Compression>) -> Self {
+        Self { fill, compression }
+    }
+
+    /// What reads it.
+    pub(crate) fn filling(&self) -> Filling {
+        self.fill.filling()
+    }
+
     /// Waits until more may be pushed. False if nobody wants it: it is too large to be stored, and nobody reads.
     async fn has_room(&mut self, flight: &Flight) -> bool {
         let filling = self.fill.filling();
@@ -77,27 +77,50 @@ impl Sink {
         filling.is_open() || flight.is_wanted()
     }
 
-    /// Encodes piece by piece: other tasks of the worker have their turn in between.
+    /// The next piece. If the origin pauses, those who read get what came so far.
+    async fn next(&mut self, body: &mut OriginBody) -> io::Result<Received> {
+        if let Some(compression) = self.compression.as_mut().filter(|compression| compression.is_holding()) {
+            match timeout(PAUSE, next_frame(body)).await {
+                Ok(frame) => return Ok(frame),
+                Err(_) => push_some(&mut self.fill, compression.flush()?),
+            }
+        }
+        Ok(next_frame(body).await)
+    }
+
+    /// Compresses slice by slice: other tasks of the worker have their turn in between.
     async fn push(&mut self, bytes: Bytes) -> io::Result<()> {
-        let Some(encoder) = &mut self.encoder else {
+        let Some(compression) = &mut self.compression else {
             self.fill.push(bytes);
             return Ok(());
         };
-        for piece in bytes.chunks(PIECE_BYTES) {
-            let encoded = encoder.write(piece)?;
-            if !encoded.is_empty() {
-                self.fill.push(encoded);
-            }
+        for slice in bytes.chunks(SLICE_BYTES) {
+            push_some(&mut self.fill, compression.push(slice)?);
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
     fn finish(mut self) -> io::Result<()> {
-        if let Some(encoder) = self.encoder.take() {
-            self.fill.push(encoder.finish()?);
+        if let Some(compression) = self.compression.take() {
+            push_some(&mut self.fill, compression.finish()?);
         }
         self.fill.finish();
         Ok(())
     }
 }
+
+type Received = Option<Result<Frame<Bytes>, <OriginBody as Body>::Error>>;
+
+async fn next_frame(body: &mut OriginBody) -> Received {
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+fn push_some(fill: &mut Fill, bytes: Bytes) {
+    if !bytes.is_empty() {
+        fill.push(bytes);
+    }
+}
+
+/// An origin that sends nothing for so long writes as it thinks, and not as fast as the network takes it.
+const PAUSE: Duration = Duration::from_millis(20);

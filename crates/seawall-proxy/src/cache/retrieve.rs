@@ -154,8 +154,8 @@ async fn alone(context: Context, want: Want, question: Question) -> Answer {
         Ok(Landing::Part(part)) => Landed::Part(part),
         Ok(Landing::Freshened(held)) => Landed::Freshened(held),
         Ok(Landing::Storing(begun)) => {
-            let Storing { status, fields, fill, body } = *begun;
-            let filling = fill.filling();
+            let Storing { status, fields, body, sink } = *begun;
+            let filling = sink.filling();
             context.note_shareable(filling.response());
             let Some(reader) = filling.reader() else { return context.failed(Fault::Client) };
             let shared = Shared { status, fields, response: Arc::clone(filling.response()), reader };
@@ -167,7 +167,7 @@ async fn alone(context: Context, want: Want, question: Question) -> Answer {
             );
             let worker = Rc::clone(&context.worker);
             context.worker.spawn(async move {
-                pump(&worker, body, fill, &flight).await;
+                pump(&worker, body, sink, &flight).await;
             });
             return context.answer_own(Landed::Shared(Box::new(shared)), &want, Some(interest));
         }
@@ -322,13 +322,14 @@ impl Context {
         }
     }
 
-    fn apart(&self, response: Response<OriginBody>, reason: Option<NotStored>, want: &Want) -> Answer {
+    fn apart(&self, mut response: Response<OriginBody>, reason: Option<NotStored>, want: &Want) -> Answer {
         let status = response.status();
         if is_server_error(status)
             && let Some(answer) = self.stand_in(want, Some(status))
         {
             return answer;
         }
+        self.restate_head(&mut response);
         let mut response = response.map(ResponseBody::Origin);
         let told = Told::forwarded(want.reason, status).detail(reason.map(NotStored::token));
         complete(&mut response, &self.asked.admitted, &self.settings().policy, None, told);

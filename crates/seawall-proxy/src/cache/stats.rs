@@ -1,6 +1,7 @@
 //! Counters of what one worker did with its cache.
 
 use seawall_cache::{ForwardReason, NotStorable};
+use seawall_http::Coding;
 
 use crate::counter::Counter;
 
@@ -19,8 +20,14 @@ pub struct CacheStats {
     pub freshened: Counter,
     /// Responses that were begun to be stored.
     pub stores: Counter,
-    /// Of `stores`, with content that was encoded on its way.
-    pub encoded: Counter,
+    /// Of `stores`, with content that is compressed on its way, by [`Coding`].
+    pub compressed: [Counter; Coding::ALL.len()],
+    /// Content before that.
+    pub compression_bytes_in: Counter,
+    /// And after.
+    pub compression_bytes_out: Counter,
+    /// Of `stores`, left as they are because as many responses as may be were being compressed.
+    pub compressions_full: Counter,
     /// Responses that were not stored, by [`NotStored`].
     pub not_stored: [Counter; NotStored::COUNT],
     /// Responses that broke off while they were stored.

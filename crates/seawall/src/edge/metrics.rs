@@ -7,6 +7,7 @@ use seawall_console::metrics::{
     CacheCounts, Class, Direction, Histogram, Label, Named, Origin, Outcome, Peer, Process, Protocol,
     ReloadOutcome, Snapshot,
 };
+use seawall_http::Coding;
 use seawall_proxy::cache::NotStored;
 use seawall_proxy::clock;
 use seawall_proxy::stats::{BUCKETS_MS, Durations};
@@ -170,6 +171,7 @@ pub(super) fn cache(edge: &Edge, changing: &Changing) -> CacheCounts {
     };
     let mut forwards = [0; ForwardReason::ALL.len()];
     let mut not_stored = [0; NotStored::COUNT];
+    let mut compressed = [0; Coding::ALL.len()];
     for worker in edge.shared.worker_stats() {
         let stats = &worker.cache;
         for (total, count) in forwards.iter_mut().zip(&stats.forwards) {
@@ -178,6 +180,12 @@ pub(super) fn cache(edge: &Edge, changing: &Changing) -> CacheCounts {
         for (total, count) in not_stored.iter_mut().zip(&stats.not_stored) {
             *total += count.get();
         }
+        for (total, count) in compressed.iter_mut().zip(&stats.compressed) {
+            *total += count.get();
+        }
+        counts.compression_bytes_in += stats.compression_bytes_in.get();
+        counts.compression_bytes_out += stats.compression_bytes_out.get();
+        counts.compressions_full += stats.compressions_full.get();
         counts.hits += stats.hits.get();
         counts.stale += stats.stale.get();
         counts.collapsed += stats.collapsed.get();
@@ -186,13 +194,13 @@ pub(super) fn cache(edge: &Edge, changing: &Changing) -> CacheCounts {
         counts.uncollapsible += stats.uncollapsible.get();
         counts.stores += stats.stores.get();
         counts.broken += stats.broken.get();
-        counts.encoded += stats.encoded.get();
         counts.freshened += stats.freshened.get();
         counts.invalidations += stats.invalidations.get();
     }
     // What became of a response while it was on its way, the store knows.
     counts.broken += usage.filling_outgrown + usage.filling_purged;
     counts.forwards = ForwardReason::ALL.iter().map(|reason| reason.token()).zip(forwards).collect();
+    counts.compressed = Coding::ALL.iter().map(|coding| coding.token()).zip(compressed).collect();
     counts.not_stored = NotStored::all().map(|reason| short(reason.token())).zip(not_stored).collect();
     counts
 }
