@@ -12,6 +12,7 @@ mod cache_poisoning;
 mod cache_purge;
 mod check;
 mod commands;
+mod compression;
 mod descriptors;
 mod export;
 mod handover;
