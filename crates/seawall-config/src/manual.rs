@@ -503,7 +503,7 @@ pub(crate) static SITE_CACHE: Section = Section {
             .foreign(&["xkey", "cache-tag", "surrogate-key"]),
         value("collapse-time", "duration, 1ms to 1h", "\"5s\"", "How long requests wait for another's response to the same before one of them asks the origin itself.")
             .foreign(&["proxy_cache_lock_timeout", "proxy_cache_lock", "proxy_cache_lock_age", "cachelockmaxage"]),
-        words("compress", "coding, or array of them", "none: as the origin sends it", "[\"br\", \"zstd\", \"gzip\"]", "With what text is compressed that the origin sends as it is, the preferred first: `\"br\"`, `\"zstd\"`, `\"gzip\"`. It is done once, before storing.")
+        words("compress", "coding, or array of them", "none: as the origin sends it", "[\"br\", \"zstd\", \"gzip\"]", "With what text is compressed that the origin sends as it is, the preferred first: `\"br\"`, `\"zstd\"`, `\"gzip\"`. It is done once, before storing: see [compression](../guides/caching.md#compression).")
             .foreign(&["gzip", "brotli", "zstd", "do_gzip", "encode"]),
         words("override", "array of tables", "none", "{ status = [404, 410], default-lifetime = \"10s\" }", "What counts instead of what the origin says, for some paths or status codes: see [site.cache.override](#sitecacheoverride). Of several that match, the first counts.")
             .foreign(&["proxy_cache_valid", "proxy_cache_bypass", "proxy_no_cache", "path", "rule", "overrides"]),
