@@ -4,7 +4,8 @@
 //! nothing else: no task, no lock, no waiting. What takes the origin is in [`retrieve`]: requests for the same share one
 //! fetch (a [`flight`]), whichever worker they are on.
 //!
-//! Every response of a site with a cache has `Cache-Status` (RFC 9211), but refusals: those were not asked of the cache.
+//! Every response of a site with a cache has `Cache-Status` (RFC 9211), also what is answered for an origin that fails;
+//! refusals have none: the cache was not asked.
 
 mod absorb;
 mod asked;
@@ -215,8 +216,11 @@ async fn pass(
 ) -> Answer {
     worker.stats.cache.forward(reason);
     let mut answer = forward(worker, pool, admitted).await;
-    if answer.outcome == Outcome::Answered && answer.tunnel.is_none() {
-        let told = Told::forwarded(reason, answer.response.status());
+    let told = match answer.outcome {
+        Outcome::Answered => Told::forwarded(reason, answer.response.status()),
+        _ => Told::unanswered(reason),
+    };
+    if answer.tunnel.is_none() {
         outcome::mark(&mut answer.response, policy, told);
     }
     answer

@@ -20,8 +20,17 @@ pub(crate) struct Told {
 impl Told {
     /// The origin was asked, and gave this status.
     pub(crate) fn forwarded(reason: ForwardReason, status: StatusCode) -> Self {
+        Self::of(reason, Some(status))
+    }
+
+    /// The origin was to be asked, and gave no response.
+    pub(crate) fn unanswered(reason: ForwardReason) -> Self {
+        Self::of(reason, None)
+    }
+
+    fn of(reason: ForwardReason, status: Option<StatusCode>) -> Self {
         let (stored, fetch) = (Stored::NotStored, Fetch::Own);
-        Self { outcome: Outcome::Forwarded { reason, status: Some(status), stored, fetch }, detail: None }
+        Self { outcome: Outcome::Forwarded { reason, status, stored, fetch }, detail: None }
     }
 
     pub(crate) fn detail(self, detail: Option<&'static str>) -> Self {

@@ -21,7 +21,7 @@ use super::fetch::{
 };
 use super::flight::{Failure, Flight, Held, Interest, Phase};
 use super::flights::Seat;
-use super::outcome::{Told, complete};
+use super::outcome::{Told, complete, mark};
 use super::parts::{Collector, Part};
 use super::pump::pump;
 use super::serve::{Source, Supply, respond};
@@ -88,6 +88,10 @@ pub(crate) async fn retrieve(context: Context, mut want: Want) -> Answer {
         };
         let phase = match context.wait(&flight, interest.clone(), own, &want).await {
             News::Own(Landed::Late) => Phase::Apart,
+            News::Own(landed) if context.is_too_much(&landed) => {
+                drop(landed);
+                return alone(context, want, Question::AsAsked).await;
+            }
             News::Own(landed) => return context.answer_own(landed, &want, Some(interest)),
             News::Flight(phase) => phase,
         };
@@ -124,7 +128,7 @@ pub(crate) async fn retrieve(context: Context, mut want: Want) -> Answer {
     }
     // If every one of them failed, so would this.
     if let Some(Failure::Fault(fault)) = failure {
-        return context.failed(fault);
+        return context.failed(fault, want.reason);
     }
     let question = context.lone_question(&want);
     alone(context, want, question).await
@@ -144,6 +148,7 @@ pub(crate) fn validate_in_background(context: Context, held: Held) {
 
 /// Asks the origin for this request alone.
 async fn alone(context: Context, want: Want, question: Question) -> Answer {
+    let is_as_asked = matches!(question, Question::AsAsked);
     let obtained = context.obtain(question, want.on_server_error(), Interims::PassedOn, || true).await;
     let landed = match obtained {
         Err(unanswered) => Landed::Unanswered(unanswered),
@@ -157,7 +162,9 @@ async fn alone(context: Context, want: Want, question: Question) -> Answer {
             let Storing { status, fields, body, sink } = *begun;
             let filling = sink.filling();
             context.note_shareable(filling.response());
-            let Some(reader) = filling.reader() else { return context.failed(Fault::Client) };
+            let Some(reader) = filling.reader() else {
+                return context.failed(Fault::Client, want.reason);
+            };
             let shared = Shared { status, fields, response: Arc::clone(filling.response()), reader };
             // A flight that nobody else finds.
             let (flight, interest) = Flight::new(
@@ -172,6 +179,10 @@ async fn alone(context: Context, want: Want, question: Question) -> Answer {
             return context.answer_own(Landed::Shared(Box::new(shared)), &want, Some(interest));
         }
     };
+    if !is_as_asked && context.is_too_much(&landed) {
+        drop(landed);
+        return Box::pin(alone(context, want, Question::AsAsked)).await;
+    }
     context.answer_own(landed, &want, None)
 }
 
@@ -307,6 +318,13 @@ impl Context {
         Match::Answer(Box::new(answered(response)))
     }
 
+    /// Whether the origin was asked for all, so that it could be stored, and it cannot be: then a client that asks for a part
+    /// of a large file should not be sent the whole. What has come of it is forgotten.
+    fn is_too_much(&self, landed: &Landed) -> bool {
+        let wants_part = self.asked.admitted.parts.headers.contains_key(header::RANGE);
+        wants_part && matches!(landed, Landed::Apart(response, _) if response.status() == StatusCode::OK)
+    }
+
     /// The answer to the client whose request it was.
     fn answer_own(&self, landed: Landed, want: &Want, interest: Option<Interest>) -> Answer {
         match landed {
@@ -314,11 +332,11 @@ impl Context {
             Landed::Shared(shared) => self.shared(*shared, want, interest),
             Landed::Part(part) => self.part(*part, want),
             Landed::Freshened(held) => self.freshened(&held, want, StatusCode::NOT_MODIFIED, None),
-            Landed::Unanswered(Unanswered::Circle) => circle_detected(),
+            Landed::Unanswered(Unanswered::Circle) => self.unanswered(circle_detected(), want.reason),
             Landed::Unanswered(Unanswered::Fault(fault)) => {
-                self.stand_in(want, None).unwrap_or_else(|| self.failed(fault))
+                self.stand_in(want, None).unwrap_or_else(|| self.failed(fault, want.reason))
             }
-            Landed::Late => self.failed(Fault::Client),
+            Landed::Late => self.failed(Fault::Client, want.reason),
         }
     }
 
@@ -386,10 +404,17 @@ impl Context {
         Some(self.freshened(held, want, status, Some(STALE_IF_ERROR)))
     }
 
-    fn failed(&self, fault: Fault) -> Answer {
+    fn failed(&self, fault: Fault, reason: ForwardReason) -> Answer {
         let admitted = &self.asked.admitted;
         let accept = admitted.parts.headers.get(header::ACCEPT);
-        failed(&self.worker, fault, admitted.client.source, accept, admitted.now)
+        let answer = failed(&self.worker, fault, admitted.client.source, accept, admitted.now);
+        self.unanswered(answer, reason)
+    }
+
+    /// An answer of our own where the origin gave none.
+    fn unanswered(&self, mut answer: Answer, reason: ForwardReason) -> Answer {
+        mark(&mut answer.response, &self.settings().policy, Told::unanswered(reason));
+        answer
     }
 }
 

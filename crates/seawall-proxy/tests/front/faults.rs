@@ -18,6 +18,7 @@ fn fails(edge: &Edge, request: &str, status: u16, fault: OriginFault) {
     let response = client.ask(request);
     assert_eq!(response.status, status, "{}", response.head);
     assert!(response.field("proxy-status").unwrap().contains(fault.proxy_status()), "{}", response.head);
+    assert!(response.field("cache-status").unwrap().starts_with("seawall;fwd="), "{}", response.head);
     assert_eq!(edge.open_receipt(&response.content).cause, ReceiptCause::Origin(fault));
     assert_eq!(edge.stats().origin_faults[fault as usize].get(), 1);
     assert_eq!(edge.stats().refusals[CauseKind::Origin as usize].get(), 1);

@@ -11,10 +11,14 @@ fn byte(at: usize) -> u8 {
 
 /// An origin that knows ranges of the form `bytes=A-B`, with this validator.
 fn ranged(tag: &'static str) -> Origin {
+    ranged_with(tag, "max-age=60")
+}
+
+fn ranged_with(tag: &'static str, control: &'static str) -> Origin {
     Origin::start(move |side| {
         while let Some((head, _)) = side.request() {
             let range = head.lines().find_map(|line| line.strip_prefix("range: bytes="));
-            let fields = format!("Cache-Control: max-age=60\r\nETag: {tag}\r\nContent-Type: video/x\r\n");
+            let fields = format!("Cache-Control: {control}\r\nETag: {tag}\r\nContent-Type: video/x\r\n");
             let (from, to, head) = match range.and_then(|range| range.split_once('-')) {
                 Some((from, to)) => {
                     let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
@@ -66,6 +70,17 @@ fn parts_are_joined_and_served() {
     let whole = edge.connect().ask("GET /film HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(whole.content.iter().copied().eq((0..WHOLE).map(byte)));
     eventually("the whole is stored", || is_held(&edge, 0, 99));
+}
+
+#[test]
+fn part_of_what_cannot_be_stored_is_a_part() {
+    // The first such request finds that out; the later ones know.
+    let origin = ranged_with("\"1\"", "no-store");
+    let edge = Edge::before(&origin);
+    for _ in 0..3 {
+        assert_eq!(check(&edge, 100, 199), "seawall;fwd=uri-miss;detail=\"not-stored-no-store\"");
+    }
+    assert_eq!(asked(&origin), 4);
 }
 
 #[test]
