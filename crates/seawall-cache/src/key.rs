@@ -109,6 +109,12 @@ impl CacheKey {
         &self.uri[self.target_start..]
     }
 
+    /// Host, and port if it is not the scheme's own: `example.com`.
+    pub fn authority(&self) -> &str {
+        let origin = self.origin();
+        origin.split_once("://").map_or(origin, |(_, authority)| authority)
+    }
+
     /// Scheme and authority: `https://example.com`.
     pub fn origin(&self) -> &str {
         &self.uri[..self.target_start]

@@ -1,6 +1,6 @@
 //! Rules in the languages of other servers and CDNs: pure functions from rules to text, and back for what is simple.
 //!
-//! [`export`] is exact, or an error: what a target cannot say is named with its rule, unless the caller allows
+//! [`export()`] is exact, or an error: what a target cannot say is named with its rule, unless the caller allows
 //! something near ([`Options::approximate`]), which is then noted. `docs/reference/export.md` has what each target
 //! can say and the limits that are known; tests start the real programs and compare their answers with the rules'.
 //!

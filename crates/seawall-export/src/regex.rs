@@ -2,7 +2,7 @@
 //! them quotes: letters, digits, a few marks, and `\xHH` for every other octet.
 //!
 //! So no text of a rule can end a string, begin a variable or close a block of a target's configuration: what
-//! could do so is never printed. [`from_rule`] translates the expressions that rules hold.
+//! could do so is never printed. [`from_rule()`] translates the expressions that rules hold.
 
 mod from_rule;
 mod print;

@@ -1,7 +1,7 @@
 //! The cache's part of an exchange: asks the store, and where that cannot answer, the origin.
 //!
 //! `seawall-cache` decides, `seawall-store` keeps; here it is performed. A fresh hit takes a look into the store's table and
-//! nothing else: no task, no lock, no waiting. What takes the origin is in [`retrieve`]: requests for the same share one
+//! nothing else: no task, no lock, no waiting. What takes the origin is in [`mod@retrieve`]: requests for the same share one
 //! fetch (a [`flight`]), whichever worker they are on.
 //!
 //! Every response of a site with a cache has `Cache-Status` (RFC 9211), also what is answered for an origin that fails;
@@ -31,13 +31,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use seawall_cache::cache_status::Outcome as Handled;
+use seawall_cache::purge::Purge;
 use seawall_cache::{
     CacheKey, CachePlan, ForwardReason, Freshness, OnError, Policy, SecondaryKey, Served, Vary,
     invalidated_keys, invalidates, plan,
 };
 use seawall_config::config::SiteCache;
 use seawall_http::RequestFacts;
-use seawall_store::{Lookup, Store, Variant};
+use seawall_store::{Lookup, PurgeDone, Store, Variant};
 
 use self::asked::{Asked, target};
 use self::fetch::Context;
@@ -70,6 +71,13 @@ impl Cache {
     pub(crate) fn new(store: Arc<dyn Store>, seed: (u64, u64)) -> Self {
         let uncollapsible = Uncollapsible::new(Seed::from(seed));
         Self { store, flights: Flights::new(seed), uncollapsible }
+    }
+
+    /// Purges. Requests from now on share no fetch that began before; those that wait for one asked before, too.
+    pub fn purge(&self, purge: &Purge) -> PurgeDone {
+        let done = self.store.purge(purge);
+        self.flights.detach(&purge.selector);
+        done
     }
 
     /// Fetches under way that requests may share.

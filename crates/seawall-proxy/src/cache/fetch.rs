@@ -141,6 +141,7 @@ impl Context {
         // In place of what a client says of itself: by that, an origin would write ESI, which nobody here reads.
         parts.headers.insert(SURROGATE_CAPABILITY, CAPABILITY);
         self.ask_for_keyed_coding(&mut parts.headers);
+        self.ask_keyed_host(&mut parts.headers);
         match question {
             Question::AsAsked => {}
             Question::Whole => CONDITIONS.iter().for_each(|name| drop(parts.headers.remove(name))),
@@ -158,6 +159,17 @@ impl Context {
             interim.watch(&mut request);
         }
         Ok(request)
+    }
+
+    /// A host in other case, or with the scheme's own port, has the same key: so the origin, which may tell them apart, is
+    /// asked by the one that is keyed.
+    fn ask_keyed_host(&self, fields: &mut HeaderMap) {
+        let keyed = self.asked.key.authority();
+        if fields.get(header::HOST).is_some_and(|host| host != keyed)
+            && let Ok(host) = HeaderValue::from_str(keyed)
+        {
+            fields.insert(header::HOST, host);
+        }
     }
 
     /// At a site that adds codings, requests select what is stored by the coding chosen of these alone: so it is all that the origin

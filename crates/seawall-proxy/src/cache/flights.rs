@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use seawall_cache::purge::Selector;
 use seawall_cache::{CacheKey, SecondaryKey};
 use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
@@ -101,6 +102,21 @@ impl Flights {
         }
     }
 
+    /// Takes flights out of the table that a purge may concern, so that nobody joins them any more. What surrogate keys a
+    /// response will have is not known before it is there, so a purge by one concerns all.
+    pub(crate) fn detach(&self, selector: &Selector) {
+        let concerns = |key: &CacheKey| match selector {
+            Selector::Url(url) => key.as_str() == url,
+            Selector::Prefix(prefix) => key.as_str().starts_with(prefix.as_str()),
+            Selector::SurrogateKey(_) | Selector::All => true,
+        };
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            let gone = shard.extract_if(|key, _| concerns(key)).map(|(_, flights)| flights.len()).sum();
+            self.open.fetch_sub(gone, Ordering::Relaxed);
+        }
+    }
+
     /// How many there are.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
@@ -119,9 +135,13 @@ impl Flights {
 
     fn shard(&self, key: &CacheKey) -> MutexGuard<'_, Shard> {
         let number = self.seed.hash_one(key) as usize % SHARDS;
-        // Every change is a single insertion or removal: a panic elsewhere leaves nothing half done.
-        self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[number])
     }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Every change is a single insertion or removal: a panic elsewhere leaves nothing half done.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl BuildHasher for Seed {

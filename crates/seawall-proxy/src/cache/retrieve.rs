@@ -107,6 +107,8 @@ pub(crate) async fn retrieve(context: Context, mut want: Want) -> Answer {
                 Some(answer) => return answer,
                 None => match failure_of_round {
                     Failure::Status(_) => Match::None,
+                    // All have waited as long as one may for an origin that does not answer.
+                    Failure::Fault(fault) if fault.is_timeout() => return context.failed(fault, want.reason),
                     // The next round's leader tries again.
                     Failure::Fault(_) | Failure::Lost => {
                         failure = Some(failure_of_round);

@@ -101,6 +101,13 @@ pub enum Fault {
     Client,
 }
 
+impl Fault {
+    /// Whether the origin had its time, and used it up.
+    pub(crate) fn is_timeout(self) -> bool {
+        matches!(self, Self::Origin(OriginFault::ConnectionTimeout | OriginFault::ResponseTimeout))
+    }
+}
+
 /// Whether a request may have reached the origin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sent {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use seawall_cache::purge::{Extent, Purge, Selector};
 use seawall_testkit::Curl;
 
 use crate::client::Client;
@@ -104,6 +105,51 @@ fn edge(origin: &Origin, cache: &str) -> Edge {
 
 fn hand_overs(edge: &Edge) -> u64 {
     edge.stats().cache.hand_overs.get()
+}
+
+#[test]
+fn request_after_a_purge_shares_no_fetch_from_before() {
+    let selectors = [
+        Selector::Url("http://a/a".to_owned()),
+        Selector::Prefix("http://a/".to_owned()),
+        Selector::SurrogateKey("any".to_owned()),
+        Selector::All,
+    ];
+    for selector in selectors {
+        let held = Held::start(|number, side, gate| {
+            if number == 0 {
+                gate.wait();
+            }
+            side.send(FRESH.replace("\r\n\r\n", "\r\nSurrogate-Key: any\r\n\r\n"));
+            side.send(if number == 0 { "the old 10" } else { "the new 10" });
+        });
+        let edge = Edge::before(&held.origin);
+        let mut early = waiting(&edge, 2);
+        eventually("the origin is asked", || held.requests() == 1);
+        drop(edge.shared.cache.purge(&Purge { selector, extent: Extent::Hard }));
+        assert_eq!(edge.connect().ask(GET).text(), "the new 10");
+        held.go();
+        for client in &mut early {
+            assert_eq!(client.response().text(), "the old 10");
+        }
+        eventually("all flights have ended", || edge.shared.cache.flights() == 0);
+        assert_eq!(edge.connect().ask(GET).text(), "the new 10");
+        assert_eq!(held.requests(), 2);
+    }
+}
+
+#[test]
+fn nobody_waits_longer_than_for_one_answer() {
+    let held = Held::start(|_, _, gate| gate.wait());
+    let edge = Edge::start(&format!(
+        "[[site]]\norigin = \"http://{}\"\norigin-pool = {{ response-time = \"1s\" }}\n",
+        held.origin.address
+    ));
+    for client in &mut waiting(&edge, 8) {
+        assert_eq!(client.response().status, 504);
+    }
+    // Without a second flight after the first.
+    assert_eq!((held.requests(), hand_overs(&edge)), (1, 0));
 }
 
 #[test]

@@ -95,6 +95,26 @@ fn targets_that_an_origin_tells_apart_have_keys_of_their_own() {
 }
 
 #[test]
+fn host_reaches_the_origin_as_it_is_keyed() {
+    let origin = Origin::start(|side| {
+        while let Some((head, _)) = side.request() {
+            let is_known = head.lines().any(|line| line == "host: a.example");
+            let status = if is_known { "200 OK" } else { "404 Not Found" };
+            side.send(format!("HTTP/1.1 {status}\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n"));
+        }
+    });
+    let edge = Edge::before(&origin);
+    for host in ["A.Example", "a.example:80", "a.EXAMPLE:80"] {
+        assert_eq!(
+            ask(&edge, &format!("GET /{host} HTTP/1.1\r\nHost: {host}\r\n\r\n")).status,
+            200,
+            "{host}"
+        );
+        assert_eq!(ask(&edge, &format!("GET /{host} HTTP/1.1\r\nHost: a.example\r\n\r\n")).status, 200);
+    }
+}
+
+#[test]
 fn ignored_parameters_do_not_reach_the_origin() {
     let origin = gullible();
     let edge = Edge::start(&format!(

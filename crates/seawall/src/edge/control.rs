@@ -200,9 +200,9 @@ impl Control for Edge {
 
     fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError> {
         let purges = purge::purges(request, &self.shared.snapshot().sites)?;
-        let store = &self.shared.cache.store;
+        let cache = &self.shared.cache;
         // All take effect here; whether they outlast a crash is waited for after that.
-        let done: Vec<_> = purges.iter().map(|purge| store.purge(purge)).collect();
+        let done: Vec<_> = purges.iter().map(|purge| cache.purge(purge)).collect();
         let runtime = tokio::runtime::Handle::current();
         let written: Vec<_> = done.into_iter().map(|done| runtime.block_on(done)).collect();
         let durable = written.iter().all(Result::is_ok);

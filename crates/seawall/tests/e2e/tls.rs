@@ -107,7 +107,7 @@ fn origin_is_reached_by_tls_with_its_own_authority() {
     let configuration = |ca: &str| {
         format!(
             "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n[[site]]\n\
-             origin = {{ url = \"https://{tls}\"{ca} }}\n"
+             origin = {{ url = \"https://{tls}\"{ca} }}\ncache = false\n"
         )
     };
     let edge = seawall().configuration(&configuration(&format!(", ca = {ca:?}"))).start();
