@@ -5,8 +5,8 @@
 //! can say and the limits that are known; tests start the real programs and compare their answers with the rules'.
 //!
 //! How a text of a rule stays a text: comparisons that a target writes with quotes are used for texts of harmless
-//! characters alone ([`pattern::plain`]); every other text becomes a regular expression whose printed form has no
-//! character that means anything to a target ([`regex`]).
+//! characters alone (`pattern::plain`); every other text becomes a regular expression whose printed form has no
+//! character that means anything to a target (`regex`).
 
 mod export;
 mod import;

@@ -1,8 +1,8 @@
 //! The cache's part of an exchange: asks the store, and where that cannot answer, the origin.
 //!
 //! `seawall-cache` decides, `seawall-store` keeps; here it is performed. A fresh hit takes a look into the store's table and
-//! nothing else: no task, no lock, no waiting. What takes the origin is in [`mod@retrieve`]: requests for the same share one
-//! fetch (a [`flight`]), whichever worker they are on.
+//! nothing else: no task, no lock, no waiting. What takes the origin is in `retrieve`: requests for the same share one
+//! fetch (a `flight`), whichever worker they are on.
 //!
 //! Every response of a site with a cache has `Cache-Status` (RFC 9211), also what is answered for an origin that fails;
 //! refusals have none: the cache was not asked.

@@ -67,7 +67,7 @@ impl NotStored {
         forbidden.chain([Self::TooLarge, Self::Busy, Self::Invalidated])
     }
 
-    /// Its place in [`CacheStats::not_stored`].
+    /// Its place in `CacheStats::not_stored`.
     pub const fn number(self) -> usize {
         match self {
             Self::Forbidden(reason) => reason as usize,
