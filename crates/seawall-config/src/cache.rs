@@ -30,6 +30,13 @@ impl Default for CacheConfig {
     }
 }
 
+impl CacheConfig {
+    /// Whether `memory-object` is what it is where it is not set.
+    pub fn has_default_memory_object(&self) -> bool {
+        self.memory_object == MEMORY_OBJECT.min(self.memory / MEMORY_SHARE)
+    }
+}
+
 pub(crate) fn read_cache(value: Value<'_>, folder: &Path, problems: &mut Problems) -> Option<CacheConfig> {
     let mut table = value.open(&manual::CACHE, problems)?;
     let memory = table.read("memory", problems, |value, problems| value.size(4 * MIB..=TIB, problems));

@@ -12,14 +12,15 @@ mod purge;
 mod reload;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use seawall_config::Config;
-use seawall_config::config::Listen;
+use seawall_config::config::{CacheConfig, Listen, LogFormat};
 use seawall_console::control::Readiness;
 use seawall_http::UnixTime;
 use seawall_proxy::access_log::AccessLog;
@@ -55,7 +56,31 @@ pub struct Edge {
     log_dropped: Box<dyn Fn() -> u64 + Send + Sync>,
     readiness: AtomicU8,
     reloads: [AtomicU64; 2],
+    settled: Settled,
     changing: Mutex<Changing>,
+}
+
+/// The settings that it was started with and that no reload changes.
+struct Settled {
+    workers: usize,
+    admin: SocketAddr,
+    state: PathBuf,
+    limit_keys: usize,
+    log_format: LogFormat,
+    cache: CacheConfig,
+}
+
+impl Settled {
+    fn new(config: &Config) -> Self {
+        Self {
+            workers: config.workers,
+            admin: config.admin,
+            state: config.state.clone(),
+            limit_keys: config.bounds.limit_keys,
+            log_format: config.log.format,
+            cache: config.cache.clone(),
+        }
+    }
 }
 
 /// What a reload changes. Locked by whoever changes something; no worker ever does.
@@ -151,6 +176,7 @@ impl Edge {
         })
         .map_err(EdgeError::one)?;
         let entries = rulebook.list().to_vec();
+        let settled = Settled::new(&config);
         let changing = Changing {
             config,
             rulebook: Some(rulebook),
@@ -173,6 +199,7 @@ impl Edge {
             log_dropped,
             readiness: AtomicU8::new(Readiness::Starting as u8),
             reloads: Default::default(),
+            settled,
             changing: Mutex::new(changing),
         }))
     }
@@ -264,7 +291,7 @@ impl Edge {
         changing.rulebook = None;
         let bound = changing.bound.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let mut sockets = bound.share()?;
-        sockets.push(InheritedSocket::adopt(self.admin.try_clone()?, Some(changing.config.admin))?);
+        sockets.push(InheritedSocket::adopt(self.admin.try_clone()?, Some(self.settled.admin))?);
         Ok(sockets)
     }
 

@@ -201,12 +201,8 @@ async fn end(
 async fn reload(edge: &Arc<Edge>, notifier: Option<&Notifier>) {
     tell(notifier, State::Reloading);
     match blocking(edge, |edge| edge.reload()).await {
-        Ok(needs_restart) => {
-            tracing::info!("reloaded");
-            for setting in needs_restart {
-                tracing::warn!(setting, "has changed and takes effect at the next start");
-            }
-        }
+        // It said so itself.
+        Ok(_) => {}
         Err(EdgeError(problems)) => {
             tracing::error!("not reloaded, everything goes on as before:\n{}", problems.join("\n"));
         }

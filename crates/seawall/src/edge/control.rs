@@ -128,7 +128,7 @@ impl Control for Edge {
         let table = &self.shared.limits;
         LimitTable {
             keys: table.live(clock::mono()) as u64,
-            keys_max: changing.config.bounds.limit_keys as u64,
+            keys_max: self.settled.limit_keys as u64,
             evictions: table.evictions(),
             limits,
         }
@@ -172,9 +172,9 @@ impl Control for Edge {
 
     fn cache(&self) -> CacheView {
         let changing = self.changing();
-        let counts = metrics::cache(self, &changing);
+        let counts = metrics::cache(self);
         let cached = changing.config.sites.iter().filter(|site| site.cache.is_some());
-        let disk = changing.config.cache.disk.as_ref().map(|disk| TierView {
+        let disk = self.settled.cache.disk.as_ref().map(|disk| TierView {
             bytes: counts.disk_bytes,
             bytes_max: disk.bytes,
             count: counts.disk_files,

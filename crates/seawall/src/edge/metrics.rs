@@ -23,7 +23,7 @@ pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         workers: edge.shared.workers as u64,
         limit_keys: edge.shared.limits.live(clock::mono()) as u64,
-        limit_keys_max: changing.config.bounds.limit_keys as u64,
+        limit_keys_max: edge.settled.limit_keys as u64,
         limit_evictions: edge.shared.limits.evictions(),
         intermediaries_suspected: edge.shared.intermediaries.list().len() as u64,
         ruleset_generation: changing.generation,
@@ -35,7 +35,7 @@ pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
     add_connections(changing, &mut snapshot);
     add_rules(edge, changing, &mut snapshot);
     add_origins(edge, &mut snapshot);
-    snapshot.cache = cache(edge, changing);
+    snapshot.cache = cache(edge);
     for (outcome, count) in [ReloadOutcome::Applied, ReloadOutcome::Rejected].into_iter().zip(&edge.reloads) {
         snapshot.reloads.add(outcome, count.load(Ordering::Relaxed));
     }
@@ -148,8 +148,8 @@ fn add_origins(edge: &Edge, snapshot: &mut Snapshot) {
 }
 
 /// What the cache holds and did.
-pub(super) fn cache(edge: &Edge, changing: &Changing) -> CacheCounts {
-    let bounds = &changing.config.cache;
+pub(super) fn cache(edge: &Edge) -> CacheCounts {
+    let bounds = &edge.settled.cache;
     let usage = edge.shared.cache.store.usage();
     let mut counts = CacheCounts {
         flights: edge.shared.cache.flights() as u64,

@@ -15,7 +15,7 @@ use super::fleet::{Fleet, FleetParts};
 use super::open::{
     accept_policy, access_log_path, configured, load_certificates, open_access_log, server_tls, workers,
 };
-use super::{Changing, Edge, EdgeError, descriptors};
+use super::{Changing, Edge, EdgeError, Settled, descriptors};
 
 impl Edge {
     /// Reads the configuration again: all of it takes effect, or nothing. Gives the settings that have changed and
@@ -23,6 +23,12 @@ impl Edge {
     pub fn reload(&self) -> Result<Vec<&'static str>, EdgeError> {
         let reloaded = self.try_reload();
         self.reloads[usize::from(reloaded.is_err())].fetch_add(1, Ordering::Relaxed);
+        if let Ok(needs_restart) = &reloaded {
+            tracing::info!("reloaded");
+            for setting in needs_restart {
+                tracing::warn!("{setting} has changed and takes effect at the next start");
+            }
+        }
         reloaded
     }
 
@@ -69,7 +75,7 @@ impl Edge {
         } else if config.log.access == AccessLogConfig::Off {
             changing.access_log = None;
         }
-        let needs_restart = needs_restart(&changing.config, &config);
+        let needs_restart = needs_restart(&self.settled, &config);
         changing.config = config;
         if let Some(bound) = bound {
             self.move_fleet(&mut changing, bound)?;
@@ -121,8 +127,8 @@ fn kept_log_reopens(changing: &Changing, config: &Config) -> bool {
     changing.access_log.as_ref().is_some_and(|log| logs_to(log, config) && log.reopen().is_err())
 }
 
-/// Settings that a reload cannot change.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+/// Settings that a reload cannot change, where they differ from what the process runs with.
+fn needs_restart(old: &Settled, new: &Config) -> Vec<&'static str> {
     let mut keys = Vec::new();
     let mut compare = |is_same: bool, key| {
         if !is_same {
@@ -132,10 +138,13 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     compare(old.workers == new.workers, "workers");
     compare(old.admin == new.admin, "admin");
     compare(old.state == new.state, "state");
-    compare(old.bounds.limit_keys == new.bounds.limit_keys, "bounds.limit-keys");
-    compare(old.log.format == new.log.format, "log.format");
+    compare(old.limit_keys == new.bounds.limit_keys, "bounds.limit-keys");
+    compare(old.log_format == new.log.format, "log.format");
     compare(old.cache.memory == new.cache.memory, "cache.memory");
-    compare(old.cache.memory_object == new.cache.memory_object, "cache.memory-object");
+    let is_same = old.cache.memory_object == new.cache.memory_object;
+    // It follows `cache.memory` unless it is set.
+    let follows = old.cache.has_default_memory_object() && new.cache.has_default_memory_object();
+    compare(is_same || follows, "cache.memory-object");
     compare(old.cache.disk == new.cache.disk, "cache.disk");
     keys
 }

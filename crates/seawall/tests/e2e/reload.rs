@@ -183,11 +183,27 @@ fn listeners_move_under_load_without_a_failed_request() {
 #[test]
 fn settings_that_need_a_restart_are_named() {
     let origin = Nginx::builder().start();
-    let edge = seawall().configuration(&configuration(&origin.url(""), LISTEN, "")).start();
+    let mut edge = seawall().configuration(&configuration(&origin.url(""), LISTEN, "")).start();
     let changed = format!("{LISTEN}\nworkers = 3\ncache = {{ memory = \"64 MiB\" }}");
     edge.configure(&configuration(&origin.url(""), &changed, ""));
     let said = on(&edge, "reload").ok();
     assert!(said.contains("`workers`") && said.contains("`cache.memory`"), "{said}");
+    // What follows from another setting is not said beside it.
+    assert!(!said.contains("`cache.memory-object`"), "{said}");
+    wait_for_log(&mut edge, "reloaded");
+    wait_for_log(&mut edge, "cache.memory has changed and takes effect at the next start");
+    // It still waits for a start, however often it is loaded.
+    assert_eq!(on(&edge, "reload").ok(), said);
+    edge.process().signal(Signal::HUP);
+    wait_for_log(&mut edge, "cache.memory has changed and takes effect at the next start");
+    let status = on(&edge, "status").ok();
+    assert!(status.contains(" of 128 MiB in "), "what it runs with: {status}");
+    // And does no more once it is as it was.
+    edge.configure(&configuration(&origin.url(""), LISTEN, ""));
+    assert_eq!(on(&edge, "reload").ok(), "reloaded\n");
+    let object = format!("{LISTEN}\ncache = {{ memory-object = \"1 MiB\" }}");
+    edge.configure(&configuration(&origin.url(""), &object, ""));
+    assert!(on(&edge, "reload").ok().contains("`cache.memory-object`"));
 }
 
 #[test]
