@@ -126,7 +126,12 @@ impl Control for Process {
             Some(url) if url.contains("unknown") => {
                 Err(ControlError::Invalid { problems: vec!["no site has the host unknown".to_owned()] })
             }
-            url => Ok(Purged { purged: url.iter().cloned().collect(), soft: request.soft, durable: true }),
+            url => Ok(Purged {
+                purged: url.iter().cloned().collect(),
+                all: request.all,
+                soft: request.soft,
+                durable: true,
+            }),
         }
     }
 }
@@ -359,7 +364,7 @@ fn the_client_tells_what_to_purge_and_what_was() {
     let url = "https://site.example/feed".to_owned();
     let request = PurgeRequest { url: Some(url.clone()), soft: true, ..PurgeRequest::default() };
     let purged = client.purge(&request).expect("purged");
-    assert_eq!(purged, Purged { purged: vec![url], soft: true, durable: true });
+    assert_eq!(purged, Purged { purged: vec![url], all: false, soft: true, durable: true });
     let unknown = PurgeRequest { url: Some("https://unknown/".to_owned()), ..PurgeRequest::default() };
     assert_eq!(client.purge(&unknown).expect_err("none").to_string(), "no site has the host unknown");
     assert_eq!(client.cache().expect("cache").hits, 7);

@@ -29,9 +29,11 @@ fn tell(args: &Purge, purged: &Purged) -> ExitCode {
         Format::Json => output::json(purged),
         Format::Text => {
             let done = if purged.soft { "marked as stale" } else { "purged" };
-            match &purged.purged[..] {
-                [] => output::line(format_args!("{done}: everything")),
-                all => all.iter().for_each(|one| output::line(format_args!("{done}: {one}{}", more(args)))),
+            if purged.all {
+                output::line(format_args!("{done}: everything"));
+            }
+            for one in &purged.purged {
+                output::line(format_args!("{done}: {one}{}", more(args)));
             }
         }
     }

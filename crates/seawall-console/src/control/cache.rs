@@ -70,9 +70,13 @@ pub struct PurgeRequest {
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Purged {
-    /// As the cache names it: URIs, prefixes, a surrogate key; empty for everything.
+    /// As the cache names it: URIs, prefixes, a surrogate key; absent with `all`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["https://site.example/feed", "http://site.example/feed"]))]
     pub purged: Vec<String>,
+    /// Everything, of every site; absent where only what `purged` names was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
     /// Whether it only counts as stale.
     pub soft: bool,
     /// Whether it holds after a restart too; false if the disk could not be written, where a crash may bring back what

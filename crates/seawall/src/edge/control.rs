@@ -210,7 +210,7 @@ impl Control for Edge {
             tracing::warn!("a purge could not be written to the cache's disk");
         }
         let purged = purges.iter().filter_map(|purge| purge::shown(&purge.selector)).map(str::to_owned);
-        Ok(Purged { purged: purged.collect(), soft: request.soft, durable })
+        Ok(Purged { purged: purged.collect(), all: request.all, soft: request.soft, durable })
     }
 }
 

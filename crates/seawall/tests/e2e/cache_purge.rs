@@ -124,6 +124,8 @@ fn purge_says_what_it_did() {
     assert_eq!(on(&edge, "purge --all").ok(), "purged: everything\n");
     let json = on(&edge, "purge --key news --format json").json();
     assert_eq!(json, serde_json::json!({ "purged": ["news"], "soft": false, "durable": true }));
+    let json = on(&edge, "purge --all --soft --format json").json();
+    assert_eq!(json, serde_json::json!({ "all": true, "soft": true, "durable": true }));
 }
 
 #[test]
