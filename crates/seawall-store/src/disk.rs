@@ -182,7 +182,7 @@ impl Disk {
         // A file is a little longer than its content.
         let file_max = self.index.file_max().min(self.writing.limit());
         if self.usable_folder().is_some() {
-            (file_max / 16 * 15).saturating_sub(format::HEAD_BYTES_MAX)
+            (file_max / 16 * 15).saturating_sub(format::HEAD_BYTES_MAX).min(self.settings.object_bytes)
         } else {
             0
         }

@@ -179,6 +179,11 @@ fn what_the_disk_cannot_hold_is_not_admitted() {
     let store = TieredStore::opened(&settings(&folder));
     let fill = store.fill(&key("/"), response(&[]), Some(1 << 30), store.moment());
     assert_eq!(fill.err(), Some(NotAdmitted::TooLarge));
+    // Nor what is larger than it is to hold of one.
+    let object = settings(&folder).disk.unwrap().object_bytes;
+    let fill = |length| store.fill(&key("/"), response(&[]), Some(length), store.moment());
+    assert_eq!(fill(object + 1).err(), Some(NotAdmitted::TooLarge));
+    assert!(fill(object).is_ok());
 }
 
 #[test]
