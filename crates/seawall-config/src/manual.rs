@@ -465,7 +465,7 @@ pub(crate) static DISK: Section = Section {
             "path",
             "folder",
             "\"/var/cache/seawall\"",
-            "Where. Made if it is missing. One process alone may use it.",
+            "Where. Made if it is missing. One process alone uses it: another that is given the same folder goes on with memory alone, which its log and `seawall status` say, and takes the folder over when the first ends.",
         ),
         required("size", "size, 64 MiB to 1024 TiB", "\"20 GiB\"", "Bytes at the most.")
             .foreign(&["max_size", "max-size", "bytes"]),

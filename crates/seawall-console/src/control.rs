@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::metrics::Snapshot;
 
-pub use self::cache::{CacheView, PurgeRequest, Purged, TierView};
+pub use self::cache::{CacheView, DiskState, PurgeRequest, Purged, TierView};
 
 /// A running process, as its admin API sees it.
 pub trait Control: Send + Sync + 'static {

@@ -33,7 +33,7 @@ use crate::answer::{Answerer, answer};
 use crate::budget::{Budget, Reservation};
 use crate::growing::Growing;
 use crate::moment::Moment;
-use crate::store::{LookupFuture, NotDurable, PurgeDone, Usage};
+use crate::store::{DiskState, LookupFuture, NotDurable, PurgeDone, Usage};
 use crate::sweep;
 use crate::tiered::Shelves;
 use crate::variant::{Resource, Variant};
@@ -79,6 +79,8 @@ pub(crate) struct Disk {
     settings: DiskSettings,
     /// None until it is open, and after it vanished.
     folder: ArcSwapOption<Folder>,
+    /// What came of opening it, while it is not open.
+    unopened: Mutex<DiskState>,
     index: Index,
     reads: Queue<ReadJob>,
     writes: Queue<WriteJob>,
@@ -158,6 +160,7 @@ impl Disk {
         let first_id = nanos_now();
         Arc::new(Self {
             folder: ArcSwapOption::empty(),
+            unopened: Mutex::new(DiskState::Opening),
             index: Index::new(settings.bytes - writing, settings.files_max),
             reads: Queue::new(),
             writes: Queue::new(),
@@ -189,9 +192,23 @@ impl Disk {
     }
 
     fn usable_folder(&self) -> Option<Arc<Folder>> {
-        let now = self.started.elapsed().as_millis() as u64;
-        let is_paused = self.paused_until_ms.load(Ordering::Relaxed) > now;
-        if is_paused { None } else { self.folder.load_full() }
+        if self.is_paused() { None } else { self.folder.load_full() }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused_until_ms.load(Ordering::Relaxed) > self.started.elapsed().as_millis() as u64
+    }
+
+    fn state(&self) -> DiskState {
+        if self.is_paused() {
+            DiskState::Failing
+        } else if self.folder.load().is_none() {
+            *self.unopened.lock()
+        } else if self.is_scanned.load(Ordering::Relaxed) {
+            DiskState::Open
+        } else {
+            DiskState::Opening
+        }
     }
 
     /// Whether something is on disk under a key; then it takes a look at the disk to know what.
@@ -338,6 +355,7 @@ impl Disk {
     }
 
     pub(crate) fn usage(&self, usage: &mut Usage) {
+        usage.disk_state = Some(self.state());
         usage.disk_bytes = self.index.bytes() + self.writing.used();
         usage.disk_files = self.index.files();
         usage.disk_evictions = self.index.evictions();

@@ -23,7 +23,7 @@ pub use disk::DiskSettings;
 pub use disk::format::check_head;
 pub use fill::{Fill, Filling};
 pub use moment::Moment;
-pub use store::{Lookup, LookupFuture, NotAdmitted, NotDurable, PurgeDone, Store, Usage};
+pub use store::{DiskState, Lookup, LookupFuture, NotAdmitted, NotDurable, PurgeDone, Store, Usage};
 pub use tiered::{Settings, TieredStore};
 pub use variant::{Resource, VARIANTS_MAX, Variant};
 

@@ -87,6 +87,19 @@ pub enum NotAdmitted {
     Busy,
 }
 
+/// How the disk is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DiskState {
+    /// Its folder is being opened, or what is in it being found.
+    Opening,
+    /// Another process has its folder. Memory goes on alone until that process lets go.
+    InUse,
+    /// It is in use.
+    Open,
+    /// Its folder cannot be opened, or it failed and is left alone for a while. Memory goes on alone.
+    Failing,
+}
+
 /// What a store holds and has done, for metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
@@ -108,6 +121,8 @@ pub struct Usage {
     pub purges: u64,
     /// How often there were too many of them, so that more was purged than asked for.
     pub purge_floor_raises: u64,
+    /// How the disk is; `None` without one.
+    pub disk_state: Option<DiskState>,
     /// Bytes on disk.
     pub disk_bytes: u64,
     /// Files on disk.

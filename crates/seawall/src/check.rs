@@ -105,12 +105,21 @@ fn disk_problem(disk: &DiskConfig) -> Option<String> {
     let whole = std::path::absolute(&disk.path).unwrap_or_else(|_| disk.path.clone());
     let found = whole.ancestors().find(exists)?;
     let why = if !found.is_dir() {
-        "is not a folder"
+        "is not a folder".to_owned()
     } else if rustix::fs::access(found, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        "cannot be written by this user"
+        "cannot be written by this user".to_owned()
+    } else if let Err(error) = takes_folders(found) {
+        format!("takes no folder: {error}")
     } else {
         return None;
     };
     let path = disk.path.display();
     Some(format!("the cache's folder {path} cannot be used: {} {why}", found.display()))
+}
+
+/// Permissions do not tell: nobody makes a folder in `/proc`. So one is made, and removed.
+fn takes_folders(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".seawall-check-{}", std::process::id()));
+    std::fs::create_dir(&probe)?;
+    std::fs::remove_dir(&probe)
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use seawall_console::Client;
-use seawall_console::control::{CacheView, Readiness, TierView};
+use seawall_console::control::{CacheView, DiskState, Readiness, TierView};
 
 use crate::cli::{Format, Status, Target};
 use crate::output;
@@ -95,6 +95,13 @@ fn print_cache(cache: &CacheView) {
     if let Some(disk) = &cache.disk {
         tier("cache disk", disk, "file");
     }
+    let state = match cache.disk_state {
+        None | Some(DiskState::Open) => return,
+        Some(DiskState::Opening) => "opening: what is on it is not found yet",
+        Some(DiskState::InUse) => "waiting: in use by another process, memory goes on alone until it lets go",
+        Some(DiskState::Failing) => "failing: memory goes on alone, the log has the error",
+    };
+    output::line(format_args!("cache disk: {state}"));
 }
 
 fn size(bytes: u64) -> String {

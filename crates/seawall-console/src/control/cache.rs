@@ -23,6 +23,39 @@ pub struct CacheView {
     /// Its disk; absent without one.
     #[schema(inline)]
     pub disk: Option<TierView>,
+    /// How the disk is; absent without one.
+    #[schema(inline)]
+    pub disk_state: Option<DiskState>,
+}
+
+/// How the cache's disk is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskState {
+    /// Its folder is being opened, or what is in it being found.
+    Opening,
+    /// Another process has its folder: memory goes on alone until that process lets go.
+    InUse,
+    /// It is in use.
+    Open,
+    /// Its folder cannot be opened, or it failed and is left alone for a while: memory goes on alone.
+    Failing,
+}
+
+impl DiskState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Opening, Self::InUse, Self::Open, Self::Failing];
+
+    /// As the API and the metrics name it.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::InUse => "in-use",
+            Self::Open => "open",
+            Self::Failing => "failing",
+        }
+    }
 }
 
 /// Memory or disk.

@@ -5,6 +5,7 @@ use std::fmt;
 use prometheus_client::registry::Unit;
 
 use super::encode::Encoder;
+use crate::control::DiskState;
 
 /// Counters of the cache, of all sites and workers together.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,8 @@ pub struct CacheCounts {
     pub memory_evictions: u64,
     /// Bytes set aside for responses on their way into the store.
     pub filling_bytes: u64,
+    /// How the disk is; `None` without one.
+    pub disk_state: Option<DiskState>,
     /// Bytes on disk.
     pub disk_bytes: u64,
     /// Their bound; 0 without a disk.
@@ -184,6 +187,12 @@ impl CacheCounts {
 
     fn encode_disk(&self, to: &mut Encoder<'_>) -> fmt::Result {
         let bytes = |bytes: u64| bytes as f64;
+        to.states(
+            "seawall_cache_disk_state",
+            "1 for what the disk is: in use by this process (open), or by another (in-use); all 0 without a disk",
+            "state",
+            &DiskState::ALL.map(|state| (state.token(), Some(state) == self.disk_state)),
+        )?;
         to.gauge_of("seawall_cache_disk", "What is stored on disk", &Unit::Bytes, bytes(self.disk_bytes))?;
         to.gauge_of(
             "seawall_cache_disk_max",

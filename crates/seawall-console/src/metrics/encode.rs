@@ -96,6 +96,20 @@ impl<'a> Encoder<'a> {
             .try_for_each(|(token, value)| count(&mut family.encode_family(&[(key, token)])?, value))
     }
 
+    /// One gauge for each state: 1 for those that hold.
+    pub(super) fn states(
+        &mut self,
+        name: &str,
+        help: &str,
+        key: &str,
+        states: &[(&'static str, bool)],
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        states.iter().try_for_each(|&(state, holds)| {
+            family.encode_family(&[(key, state)])?.encode_gauge(&u64::from(holds))
+        })
+    }
+
     pub(super) fn named(&mut self, name: &str, help: &str, key: &str, counts: &[Named]) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         let mut sums = BTreeMap::<(&str, &str), u64>::new();

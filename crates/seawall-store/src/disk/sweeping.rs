@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::{io, mem};
 
 use seawall_cache::purge::{Extent, PurgeLog, Sequence};
 use seawall_cache::{Standing, StoredResponse};
@@ -14,6 +15,7 @@ use super::journal::Journal;
 use super::{Disk, WriteJob};
 use crate::content::Content;
 use crate::moment::Moment;
+use crate::store::DiskState;
 use crate::tiered::Shelves;
 use crate::variant::Variant;
 
@@ -21,29 +23,42 @@ impl Disk {
     /// Opens the folder if that has not been done, and finds what is in it.
     pub(crate) fn open(&self, shelves: &Shelves) {
         if self.folder.load().is_none() {
-            match self.try_open(shelves) {
-                Ok(()) => {}
-                Err(error) => {
-                    if self.errors.fetch_add(1, Ordering::Relaxed) == 0 {
-                        let path = self.settings.path.display();
-                        tracing::warn!(%path, %error, "the cache's folder cannot be used; memory goes on alone");
-                    }
-                }
-            }
+            let opened = self.try_open(shelves);
+            self.tell_opened(&opened);
         }
         if let Some(folder) = self.usable_folder().filter(|_| !self.is_scanned.load(Ordering::Relaxed)) {
             self.scan(&folder);
         }
     }
 
-    fn try_open(&self, shelves: &Shelves) -> std::io::Result<()> {
-        let Some(folder) = Folder::open(&self.settings.path)? else { return Ok(()) };
+    /// Says what came of it, once: it is tried again each second.
+    fn tell_opened(&self, opened: &io::Result<DiskState>) {
+        let state = *opened.as_ref().unwrap_or(&DiskState::Failing);
+        let before = mem::replace(&mut *self.unopened.lock(), state);
+        let path = self.settings.path.display();
+        if let Err(error) = opened {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+            if before != state {
+                tracing::warn!(%path, %error, "the cache's folder cannot be used; memory goes on alone");
+            }
+        } else if state == DiskState::InUse && before != state {
+            tracing::warn!(
+                %path,
+                "the cache's folder is in use by another process; memory goes on alone until it lets go"
+            );
+        } else if before != DiskState::Opening && before != state {
+            tracing::info!(%path, "the cache's folder is used from now on");
+        }
+    }
+
+    fn try_open(&self, shelves: &Shelves) -> io::Result<DiskState> {
+        let Some(folder) = Folder::open(&self.settings.path)? else { return Ok(DiskState::InUse) };
         // The journal first: what was purged must not be found.
         shelves.restore_purges(Journal::read(&folder)?);
         self.is_scanned.store(false, Ordering::Relaxed);
         self.folder.store(Some(Arc::new(folder)));
         self.writes.push(WriteJob::Compact);
-        Ok(())
+        Ok(DiskState::Opening)
     }
 
     /// Makes the index from the names of files. Meanwhile, what is not found yet is a miss.

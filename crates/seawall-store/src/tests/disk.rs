@@ -7,7 +7,7 @@ use seawall_cache::{Purge, Standing};
 use tempfile::TempDir;
 
 use super::sample::{content, drain, key, look, put, put_response, response, response_to, wait};
-use crate::{DiskSettings, Fill, Lookup, NotAdmitted, ReadError, Settings, Store, TieredStore};
+use crate::{DiskSettings, DiskState, Fill, Lookup, NotAdmitted, ReadError, Settings, Store, TieredStore};
 
 const MEMORY_BYTES: u64 = 16 << 20;
 
@@ -313,7 +313,11 @@ fn folder_is_used_by_one_process_at_a_time() {
     let settings = settings(&folder);
     let first = TieredStore::opened(&settings);
     put(&first, "/", content(1, 10)).unwrap();
+    assert_eq!(first.usage().disk_state, Some(DiskState::Open));
     let second = TieredStore::new(&settings);
+    while second.usage().disk_state != Some(DiskState::InUse) {
+        std::thread::yield_now();
+    }
     put(&second, "/memory", content(2, 10)).unwrap();
     assert_eq!(content_at(&second, "/memory"), Some(content(2, 10)));
     assert!(
@@ -325,6 +329,7 @@ fn folder_is_used_by_one_process_at_a_time() {
         std::thread::yield_now();
     }
     assert_eq!(content_at(&second, "/"), Some(content(1, 10)), "taken over");
+    assert_eq!(second.usage().disk_state, Some(DiskState::Open));
 }
 
 #[test]
@@ -443,4 +448,17 @@ fn vanished_folder_is_made_again() {
     store.written();
     store.empty_memory();
     assert_eq!(content_at(&store, "/c"), Some(content(3, 10)));
+}
+
+#[test]
+fn folder_that_cannot_be_made_is_a_disk_that_fails() {
+    let mut settings = settings(&folder());
+    settings.disk.as_mut().unwrap().path = "/proc/nope".into();
+    let store = TieredStore::new(&settings);
+    while store.usage().disk_state != Some(DiskState::Failing) {
+        std::thread::yield_now();
+    }
+    assert!(store.usage().disk_errors > 0);
+    put(&store, "/", content(1, 10)).unwrap();
+    assert_eq!(content_at(&store, "/"), Some(content(1, 10)));
 }

@@ -195,6 +195,7 @@ impl Control for Edge {
                 errors: 0,
             },
             disk,
+            disk_state: counts.disk_state,
         }
     }
 

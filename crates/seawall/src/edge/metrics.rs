@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use seawall_cache::ForwardReason;
+use seawall_console::control::DiskState;
 use seawall_console::metrics::{
     CacheCounts, Class, Direction, Histogram, Label, Named, Origin, Outcome, Peer, Process, Protocol,
     ReloadOutcome, Snapshot,
@@ -158,6 +159,7 @@ pub(super) fn cache(edge: &Edge) -> CacheCounts {
         memory_resources: usage.memory_resources,
         memory_evictions: usage.memory_evictions,
         filling_bytes: usage.filling_bytes,
+        disk_state: usage.disk_state.map(disk_state),
         disk_bytes: usage.disk_bytes,
         disk_bytes_max: bounds.disk.as_ref().map_or(0, |disk| disk.bytes),
         disk_files: usage.disk_files,
@@ -203,6 +205,15 @@ pub(super) fn cache(edge: &Edge) -> CacheCounts {
     counts.compressed = Coding::ALL.iter().map(|coding| coding.token()).zip(compressed).collect();
     counts.not_stored = NotStored::all().map(|reason| short(reason.token())).zip(not_stored).collect();
     counts
+}
+
+const fn disk_state(state: seawall_store::DiskState) -> DiskState {
+    match state {
+        seawall_store::DiskState::Opening => DiskState::Opening,
+        seawall_store::DiskState::InUse => DiskState::InUse,
+        seawall_store::DiskState::Open => DiskState::Open,
+        seawall_store::DiskState::Failing => DiskState::Failing,
+    }
 }
 
 /// The reason without what the metric's name says already.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seawall_testkit::{Curl, Dir, Nginx, Reply, Seawall, Signal};
 
-use crate::support::{add_rule, metric, on_with, receipt, seawall, until, why};
+use crate::support::{add_rule, metric, on, on_with, receipt, seawall, until, wait_for_log, why};
 
 fn configured(origin: &Nginx, site: &str) -> Seawall {
     let top = "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n[[site]]\n";
@@ -74,6 +74,34 @@ fn parameters_that_are_left_out_share_one_response() {
     ask(&edge, "/?b=2&utm_source=mail&a=1");
     until_hit(&edge, "/?a=1&b=2");
     assert_eq!(ask(&edge, "/?utm_source=web&b=2&a=1").text(), "/?a=1&b=2");
+}
+
+#[test]
+fn disk_of_another_process_is_said_and_taken_over_when_that_ends() {
+    let origin = Nginx::builder().file("a.txt", "a").start();
+    let dir = Dir::new();
+    let disk = dir.join("disk");
+    let start = || {
+        let text = format!(
+            "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n\
+             cache = {{ disk = {{ path = {disk:?}, size = \"1 GiB\" }} }}\n[[site]]\norigin = \"{}\"\n",
+            origin.url("")
+        );
+        seawall().configuration(&text).start()
+    };
+    let state = |edge: &Seawall| on(edge, "status --format json").json()["cache"]["disk-state"].clone();
+    let first = start();
+    until("the first has it", || (state(&first) == "open").then_some(()));
+    let mut second = start();
+    wait_for_log(&mut second, "the cache's folder is in use by another process");
+    assert_eq!(state(&second), "in-use");
+    let said = on(&second, "status").ok();
+    assert!(said.contains("cache disk: waiting: in use by another process"), "{said}");
+    assert_eq!(metric(&second, "seawall_cache_disk_state", &["in-use"]), 1.0);
+    assert_eq!(metric(&second, "seawall_cache_disk_state", &["\"open\""]), 0.0);
+    drop(first);
+    wait_for_log(&mut second, "the cache's folder is used from now on");
+    until("the second has it", || (state(&second) == "open").then_some(()));
 }
 
 const ABSORB: &str =

@@ -105,6 +105,14 @@ fn what_the_configuration_refers_to_is_checked_too() {
     let ran = check(&cache, &[]);
     assert_eq!(ran.status, 1, "{}", ran.out);
     assert!(ran.out.contains("taken is not a folder"), "{}", ran.out);
+    // Where nobody can make one, root included.
+    let cache = dir.write(
+        "proc.toml",
+        "cache = { disk = { path = \"/proc/nope\", size = \"1 GiB\" } }\n[[site]]\norigin = \"http://127.0.0.1:1\"\n",
+    );
+    let ran = check(&cache, &[]);
+    assert_eq!(ran.status, 1, "{}", ran.out);
+    assert!(ran.out.contains("the cache's folder /proc/nope cannot be used: /proc "), "{}", ran.out);
 }
 
 #[test]
