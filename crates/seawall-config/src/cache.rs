@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::{CacheConfig, DiskConfig};
 use crate::diagnostic::{Code, Problems};
 use crate::manual;
-use crate::reader::Value;
+use crate::reader::{Shape, Value};
 use crate::settings::read_path;
 
 const KIB: u64 = 1 << 10;
@@ -57,6 +57,11 @@ pub(crate) fn read_cache(value: Value<'_>, folder: &Path, problems: &mut Problem
 }
 
 fn read_disk(value: Value<'_>, folder: &Path, problems: &mut Problems) -> Option<DiskConfig> {
+    if let Shape::Text(path) = value.shape() {
+        let help = format!("write disk = {{ path = {path:?}, size = \"20 GiB\" }}: it needs a bound");
+        problems.push(value.wrong_type("a table").help(help));
+        return None;
+    }
     let mut table = value.open(&manual::DISK, problems)?;
     let path = table.require("path", problems).and_then(|value| read_path(value, folder, problems));
     let bytes = table.require("size", problems);

@@ -511,6 +511,12 @@ pub(crate) static SITE_CACHE: Section = Section {
     later: &[
         ("key", "is always the URI that the origin gets; `query` says which parameters that has"),
         ("methods", "are always GET and HEAD (RFC 9110 §9.2.3)"),
+        ("ttl", "is said in a [[site.cache.override]]: `default-lifetime` where the origin states none, `lifetime` whatever it says; without `path`, for every path of the site"),
+        ("lifetime", "stands in a [[site.cache.override]]; name a `path` there, for it counts whatever the origin says"),
+        ("default-lifetime", "stands in a [[site.cache.override]]; without `path`, for every path of the site"),
+        ("stale-while-revalidate", "stands in a [[site.cache.override]]; without `path`, for every path of the site"),
+        ("stale-if-error", "stands in a [[site.cache.override]]; without `path`, for every path of the site"),
+        ("store", "stands in a [[site.cache.override]]; `cache = false` at the site turns all of it off"),
         ("memory", "holds for the process: it stands in [cache]"),
         ("disk", "holds for the process: it stands in [cache]"),
     ],

@@ -19,7 +19,12 @@ pub(super) fn read_overrides(value: Value<'_>, problems: &mut Problems) -> Optio
         return None;
     }
     for table in value.tables(problems)? {
+        let before = problems.error_count();
         let Some(rule) = read_override(table, problems) else { continue };
+        // What it is for is not known then.
+        if problems.error_count() > before {
+            continue;
+        }
         if let Some((_, first)) = read.iter().find(|(first, _)| covers(first, &rule)) {
             let message = "this override never counts: an earlier one takes in all that it is for";
             let warning = table.place().warning(Code::Suspicious, message);
@@ -110,6 +115,14 @@ fn absolute(value: Value<'_>, text: &str, problems: &mut Problems) -> Option<Str
 fn read_status(value: Value<'_>, problems: &mut Problems) -> Option<Vec<StatusCode>> {
     let mut codes = Vec::new();
     for item in value.one_or_many() {
+        if let Shape::Text(text) = item.shape()
+            && let [class @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'] = text.as_bytes()
+        {
+            let examples = if *class == b'5' { "[500, 502, 503, 504]" } else { "[404, 410]" };
+            let message = format!("`status` takes single codes, not the class \"{text}\"");
+            problems.push(item.invalid(message).help(format!("name each code that is meant: {examples}")));
+            continue;
+        }
         let number = item.integer(200..=599, problems);
         let Some(code) = number.and_then(|n| StatusCode::from_u16(u16::try_from(n).ok()?).ok()) else {
             continue;
