@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use seawall_certdata::Certdata;
+use seawall_certdata::{Certdata, Fault};
 
 use crate::cli::Ca;
 use crate::output;
@@ -53,9 +53,19 @@ impl Source {
 
     /// From its octets; `name` is where they come from.
     fn parse(bytes: Vec<u8>, changed: i64, name: &str) -> Result<Self, String> {
-        let certdata = Certdata::parse(&bytes).map_err(|fault| format!("{name}: {fault}"))?;
+        let certdata = Certdata::parse(&bytes).map_err(|fault| told(&fault, &bytes, name))?;
         Ok(Self { bytes, certdata, changed })
     }
+}
+
+/// What is wrong with the octets from `name`, with a hint for who took the one file for the other.
+fn told(fault: &Fault, bytes: &[u8], name: &str) -> String {
+    if bytes.windows(PEM.len()).any(|window| window == PEM) {
+        return format!(
+            "{name}: {fault} (hint: this is PEM, as a CA bundle is; give the certdata.txt that bundles are made from)"
+        );
+    }
+    format!("{name}: {fault}")
 }
 
 /// The octets of a file, and when it was last changed.
@@ -91,6 +101,8 @@ fn seconds(time: SystemTime) -> i64 {
     }
 }
 
+/// What PEM begins with, and certdata.txt nowhere has.
+const PEM: &[u8] = b"-----BEGIN ";
 /// What the header of a bundle says of the program that wrote it.
 const TOOL: &str = concat!("seawall ca build version ", env!("CARGO_PKG_VERSION"));
 /// The file of 2025 has 1.6 MiB.

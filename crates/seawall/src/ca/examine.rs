@@ -7,7 +7,7 @@ use seawall_certdata::verify::{Examination, Gravity, Validity, examine};
 use seawall_certdata::{Certdata, Root, bundle, date};
 use serde_json::{Value, json};
 
-use super::load;
+use super::{load, told};
 use crate::cli::Format;
 use crate::output;
 
@@ -15,15 +15,14 @@ pub(super) fn run(path: &Path, format: Format, now: i64, strict: bool) -> Result
     let (bytes, _) = load(path)?;
     let certdata = match Certdata::parse(&bytes) {
         Ok(certdata) => certdata,
-        // To find that is what the command is for.
         Err(fault) => {
             match format {
                 Format::Json => output::json(&json!({ "fault": {
                     "line": fault.line, "object": fault.object, "text": fault.kind.to_string(),
                 }})),
-                Format::Text => output::problem(format_args!("{}: {fault}", path.display())),
+                Format::Text => output::problem(told(&fault, &bytes, &path.display().to_string())),
             }
-            return Ok(ExitCode::from(output::FOUND));
+            return Ok(ExitCode::from(output::WRONG));
         }
     };
     let looks: Vec<(&Root, Examination)> =

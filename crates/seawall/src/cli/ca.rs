@@ -15,7 +15,7 @@ pub enum Ca {
     #[command(after_help = CA_BUILD_EXAMPLES)]
     Build(Box<CaBuild>),
     /// Look closely at each root of a certdata.txt: signature, validity, key, hashes; the status is 1 when one has a
-    /// problem
+    /// problem, and 2 when the file is damaged
     Verify {
         /// The certdata.txt
         #[arg(value_name = "CERTDATA")]

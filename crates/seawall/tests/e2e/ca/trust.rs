@@ -240,8 +240,20 @@ fn verify_finds_the_broken_the_weak_and_the_expired() {
         ),
     );
     let said = verify(&hashes, &["--format", "json"]);
-    assert_eq!(said.status, 1, "{}", said.out);
+    assert_eq!(said.status, 2, "{}", said.out);
     assert_eq!(said.json()["fault"]["object"], "Strong Root");
+    // A file that is damaged, or another one altogether, is no finding.
+    let whole = certdata(&[&strong]);
+    let cut = verify(&dir.write("cut.txt", &whole[..whole.len() - 9]), &[]);
+    assert!(cut.status == 2 && cut.err.contains("truncated"), "{} {}", cut.status, cut.err);
+    let bundle = strong.dir.join("root.pem");
+    for command in
+        [vec!["verify"], vec!["list"], vec!["diff", good.to_str().unwrap()], vec!["build", "-o", "-"]]
+    {
+        let said = run(["ca"].into_iter().chain(command).chain([bundle.to_str().unwrap()]));
+        assert_eq!(said.status, 2, "{}", said.err);
+        assert!(said.err.contains("hint: this is PEM"), "{}", said.err);
+    }
     assert_eq!(verify(&dir.join("none.txt"), &[]).status, 2);
 }
 
