@@ -73,7 +73,7 @@ pub enum ForwardReason {
     UriMiss,
     /// What is stored was selected by other request fields.
     VaryMiss,
-    /// The request's own conditions or directives want the origin.
+    /// The request's own conditions or directives want the origin, or its cookie does.
     Request,
     /// The stored response is stale.
     Stale,
@@ -174,7 +174,10 @@ fn plan_retrieval<'a, S: Borrow<StoredResponse>>(
     let age = response.current_age(now);
     let freshness = response.freshness(&terms, now);
     let served = Served { stored: selected, answer, age, freshness };
-    if !satisfies(wishes, &served) {
+    // Nobody said that it is for everybody: to whom the cookie belongs, the origin may show another page.
+    let is_withheld =
+        facts.field("cookie").is_some() && !response.control.states_use() && !terms.state_lifetime();
+    if is_withheld || !satisfies(wishes, &served) {
         let reason = match freshness {
             Freshness::Fresh { .. } => ForwardReason::Request,
             Freshness::Stale { .. } => ForwardReason::Stale,

@@ -153,6 +153,11 @@ impl Terms<'_> {
         self.rule.map_or(Storing::AsStated, |rule| rule.storing)
     }
 
+    /// Whether the operator says how long responses may be used.
+    pub(crate) fn state_lifetime(&self) -> bool {
+        matches!(self.storing(), Storing::Unstated(_) | Storing::Forced(_))
+    }
+
     /// Whether the operator knows better than the response.
     pub(crate) fn are_forced(&self) -> bool {
         matches!(self.storing(), Storing::Forced(_))

@@ -6,7 +6,6 @@
 use http::{StatusCode, header};
 use seawall_http::RequestFacts;
 
-use crate::date::Expiry;
 use crate::directive::{RequestDirectives, ResponseDirectives, Reuse};
 use crate::partial::Partial;
 use crate::policy::{Storing, Terms};
@@ -35,6 +34,8 @@ pub enum NotStorable {
     NoLifetime,
     /// It sets a cookie, and nothing says that it is for everybody.
     SetCookie,
+    /// The request has a cookie, and nothing says how long the response may be used, or that everybody may.
+    Cookie,
     /// The operator said so.
     Policy,
 }
@@ -75,8 +76,8 @@ pub(crate) fn storable(
     if Vary::of(fields) == Vary::Everything {
         return Err(NotStorable::Vary);
     }
-    let stated = for_everybody || directives.max_age.is_some() || control.expiry != Expiry::Unstated;
-    let operators = matches!(terms.storing(), Storing::Unstated(_) | Storing::Forced(_));
+    let stated = control.states_use();
+    let operators = terms.state_lifetime();
     if !stated && !operators && !is_heuristically_cacheable(status) {
         return Err(NotStorable::NoLifetime);
     }
@@ -84,6 +85,10 @@ pub(crate) fn storable(
     // stored is nobody else's; where the operator forces a lifetime, the response is stored without it.
     if !stated && !terms.are_forced() && fields.contains_key(header::SET_COOKIE) {
         return Err(NotStorable::SetCookie);
+    }
+    // By the cookie it may be one reader's own page; an origin that has thought of caches says so, or `private`.
+    if !stated && !operators && facts.field("cookie").is_some() {
+        return Err(NotStorable::Cookie);
     }
     Ok(())
 }
@@ -139,7 +144,7 @@ pub(crate) fn is_heuristically_cacheable(status: StatusCode) -> bool {
 
 impl NotStorable {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Method,
         Self::RequestNoStore,
         Self::NoStore,
@@ -149,6 +154,7 @@ impl NotStorable {
         Self::Vary,
         Self::NoLifetime,
         Self::SetCookie,
+        Self::Cookie,
         Self::Policy,
     ];
 
@@ -164,6 +170,7 @@ impl NotStorable {
             Self::Vary => "not-stored-vary",
             Self::NoLifetime => "not-stored-no-lifetime",
             Self::SetCookie => "not-stored-set-cookie",
+            Self::Cookie => "not-stored-cookie",
             Self::Policy => "not-stored-policy",
         }
     }
@@ -301,6 +308,25 @@ mod tests {
         let cookie = ("set-cookie", "a=1");
         assert_eq!(check("GET", &[], 200, &[cookie]), Err(NotStorable::SetCookie));
         assert_eq!(check("GET", &[], 200, &[cookie, ("cache-control", "max-age=1")]), Ok(()));
+    }
+
+    #[test]
+    fn what_a_cookie_may_have_brought_about_is_stored_only_where_somebody_stated_its_use() {
+        let cookie = [("cookie", "sid=1")];
+        let modified = ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+        for unstated in [&[][..], &[modified], &[modified, ("cache-control", "no-cache, must-revalidate")]] {
+            assert_eq!(check("GET", &cookie, 200, unstated), Err(NotStorable::Cookie), "{unstated:?}");
+            assert_eq!(check("GET", &[], 200, unstated), Ok(()), "{unstated:?}");
+        }
+        for control in ["public", "s-maxage=1", "max-age=0"] {
+            assert_eq!(check("GET", &cookie, 200, &[("cache-control", control)]), Ok(()), "{control}");
+        }
+        assert_eq!(check("GET", &cookie, 200, &[("expires", "0")]), Ok(()));
+        for lifetime in [Storing::Unstated, Storing::Forced] {
+            assert!(check_with(lifetime(Duration::from_secs(10)), &cookie, 200, &[modified]).is_ok());
+        }
+        let as_stated = check_with(Storing::AsStated, &cookie, 200, &[modified]);
+        assert_eq!(as_stated, Err(NotStorable::Cookie), "what says nothing of a lifetime");
     }
 
     #[test]

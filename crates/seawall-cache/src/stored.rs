@@ -204,6 +204,16 @@ impl Control {
             age: date::received_age(fields),
         }
     }
+
+    /// Whether the origin says how long the response may be used, or that everybody may. What is found by `Last-Modified` says
+    /// neither.
+    pub(crate) fn states_use(&self) -> bool {
+        let directives = &self.directives;
+        directives.public
+            || directives.s_maxage.is_some()
+            || directives.max_age.is_some()
+            || self.expiry != Expiry::Unstated
+    }
 }
 
 #[cfg(test)]

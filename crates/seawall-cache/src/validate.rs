@@ -120,6 +120,10 @@ impl StoredResponse {
         for name in BOUND_TO_CONTENT {
             update.remove(name);
         }
+        // As when it was stored: whom the cookie is for is the one who asked.
+        if !self.control.states_use() && !Control::of(received.fields).states_use() {
+            update.remove(header::SET_COOKIE);
+        }
         // A date of the stored response says when that was made; what vouches for it now was made now.
         for name in [header::DATE, header::AGE] {
             self.fields.remove(name);

@@ -2,6 +2,8 @@ use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
+use crate::date::date_value;
+use crate::policy::{Override, PathPattern};
 use crate::sample::{unchecked, with_request};
 use crate::stored::Standing;
 
@@ -187,6 +189,35 @@ fn incomplete_response_answers_only_for_what_it_holds() {
 }
 
 #[test]
+fn what_nobody_stated_the_use_of_is_not_served_to_who_has_a_cookie() {
+    const YEAR_BEFORE: (&str, &str) = ("last-modified", "Sat, 09 Sep 2000 01:46:40 GMT");
+    let with = |request: Lines<'_>, response: Lines<'_>, secs| {
+        check("GET", request, Some(response), secs, &Policy::default())
+    };
+    let cookie = [("cookie", "sid=1")];
+    assert_eq!(with(&[], &[YEAR_BEFORE], 60), "serve Full age 60");
+    assert_eq!(with(&cookie, &[YEAR_BEFORE], 60), "validate request");
+    let leave = [("cache-control", "stale-while-revalidate=60, stale-if-error=60"), YEAR_BEFORE];
+    assert_eq!(with(&[], &leave, 24 * 60 * 60 + 1), "serve stale age 86401");
+    assert_eq!(with(&cookie, &leave, 24 * 60 * 60 + 1), "validate stale");
+    for control in ["public", "max-age=100", "s-maxage=100"] {
+        let stated = [("cache-control", control), YEAR_BEFORE];
+        assert_eq!(with(&cookie, &stated, 60), "serve Full age 60", "{control}");
+    }
+    let policy = Policy {
+        overrides: vec![Override {
+            path: PathPattern::Any,
+            status: Vec::new(),
+            storing: Storing::Unstated(Duration::from_secs(100)),
+            stale_while_revalidate: None,
+            stale_if_error: None,
+        }],
+        ..Policy::default()
+    };
+    assert_eq!(check("GET", &cookie, Some(&[YEAR_BEFORE]), 60, &policy), "serve Full age 60");
+}
+
+#[test]
 fn response_that_forgets_vary_does_not_hide_one_that_has_it() {
     // RFC 9111 §4.1.
     let dated = |vary: Lines<'_>, date| {
@@ -220,6 +251,9 @@ struct Case {
     stale_times: [Option<u64>; 2],
     forbids: Option<&'static str>,
     standing: Standing,
+    has_cookie: bool,
+    /// The lifetime that `Last-Modified` tells of.
+    heuristic: Option<u64>,
     secs: u64,
 }
 
@@ -234,7 +268,9 @@ impl Case {
         let standing =
             prop::sample::select(vec![Standing::Valid, Standing::SoftPurged, Standing::Invalidated]);
         let said = ([secs(), secs(), secs(), secs()], any::<bool>(), [secs(), secs()], [secs(), secs()]);
-        (said, forbids, standing, 0..16_u64).prop_map(|(said, forbids, standing, secs)| {
+        let rest = (any::<bool>(), prop::option::of(0..8_u64), 0..16_u64);
+        (said, forbids, standing, rest).prop_map(|(said, forbids, standing, rest)| {
+            let (has_cookie, heuristic, secs) = rest;
             let (wishes, no_cache, lifetimes, stale_times) = said;
             Self {
                 wishes,
@@ -243,6 +279,8 @@ impl Case {
                 stale_times,
                 forbids,
                 standing,
+                has_cookie,
+                heuristic,
                 secs,
             }
         })
@@ -268,9 +306,13 @@ impl Case {
         let [while_revalidate, if_error] = self.stale_times.map(Option::unwrap_or_default);
         let age = self.secs;
         let never_fresh = self.forbids == Some("no-cache") || self.standing == Standing::Invalidated;
-        let lifetime = if never_fresh { 0 } else { shared.or(lifetime).unwrap_or(0) };
+        let stated = shared.or(lifetime);
+        let lifetime = if never_fresh { 0 } else { stated.or(self.heuristic).unwrap_or(0) };
         let fresh = age < lifetime && self.standing == Standing::Valid;
         let stale_by = age.saturating_sub(lifetime);
+        if self.has_cookie && stated.is_none() {
+            return "validate".to_owned();
+        }
         let client_agrees = !self.no_cache
             && max_age.is_none_or(|most| age <= most)
             && min_fresh.is_none_or(|least| fresh && lifetime - age >= least);
@@ -301,8 +343,12 @@ proptest! {
     #[test]
     fn plan_is_what_the_clauses_say(case in Case::any()) {
         let (wishes, control) = case.lines();
-        let stored = [StoredResponse { standing: case.standing, ..stored(&[("cache-control", &control)]) }];
-        let lines = [("cache-control", wishes.as_str())];
+        let mut fields = vec![("cache-control", control.as_str())];
+        let modified = case.heuristic.and_then(|secs| date_value(UnixTime::from_secs(START - 10 * secs)));
+        fields.extend(modified.iter().map(|date| ("last-modified", date.to_str().unwrap())));
+        let stored = [StoredResponse { standing: case.standing, ..stored(&fields) }];
+        let mut lines = vec![("cache-control", wishes.as_str())];
+        lines.extend(case.has_cookie.then_some(("cookie", "a=1")));
         let planned = with_request("GET", &lines, |facts| {
             match plan(facts, &stored, &Policy::default(), at(case.secs)) {
                 CachePlan::Serve(_) => "serve".to_owned(),

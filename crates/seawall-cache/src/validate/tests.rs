@@ -129,6 +129,18 @@ fn fields_that_must_not_be_stored_stay_out_after_a_304() {
 }
 
 #[test]
+fn cookie_of_a_304_is_kept_only_beside_a_stated_lifetime() {
+    let cookie_of = |lines: &[(&str, &str)], update: &[(&str, &str)]| {
+        let mut kept = stored(lines);
+        freshen(&mut kept, fields(update));
+        kept.fields.contains_key("set-cookie")
+    };
+    let (cookie, fresh) = (("set-cookie", "sid=1"), ("cache-control", "max-age=9"));
+    assert!(!cookie_of(&[("etag", "\"a\"")], &[cookie]));
+    assert!(cookie_of(&[fresh], &[cookie]) && cookie_of(&[], &[cookie, fresh]));
+}
+
+#[test]
 fn head_freshens_what_is_the_same_and_invalidates_what_is_not() {
     // RFC 9111 §4.3.5.
     let lines = [("etag", "\"a\""), ("last-modified", OLD), ("content-length", "5")];

@@ -9,6 +9,7 @@ use seawall_http::hop_fields::forwarded_scheme;
 use seawall_http::target::{normalise_host, normalise_path};
 use seawall_http::{ContentLength, Field, RequestFacts, Scheme};
 
+use super::uncollapsible::Whose;
 use crate::body::RequestBody;
 use crate::exchange::{Admitted, may_upgrade};
 
@@ -48,6 +49,14 @@ impl Asked {
         }
         let target = PathAndQuery::try_from(key.target()).ok()?;
         Some((key, Uri::from(target)))
+    }
+
+    /// Among whose requests it is, where keys are remembered that cannot be shared.
+    pub(crate) fn whose(&self) -> &'static [Whose] {
+        match self.admitted.parts.headers.contains_key(header::COOKIE) {
+            true => &[Whose::All, Whose::WithCookie],
+            false => &[Whose::All],
+        }
     }
 
     /// Lends the request's facts to `look`.

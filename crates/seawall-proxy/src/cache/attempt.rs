@@ -12,6 +12,7 @@ use super::flight::{Failure, Flight, Held, Interest, Phase};
 use super::parts::Part;
 use super::pump::pump;
 use super::stats::NotStored;
+use super::uncollapsible::Whose;
 use crate::clock;
 use crate::origin::OriginBody;
 
@@ -182,21 +183,23 @@ impl Context {
 
     /// The response was for one request alone. Only what the response itself says counts, lest a client decide for others.
     pub(crate) fn note_apart(&self, reason: Option<NotStored>) {
-        let is_of_the_key = match reason {
-            Some(NotStored::Forbidden(reason)) => !matches!(
-                reason,
+        let whose = match reason {
+            Some(NotStored::Forbidden(
                 NotStorable::Method
-                    | NotStorable::RequestNoStore
-                    | NotStorable::Authorization
-                    | NotStorable::Status
-            ),
-            Some(NotStored::TooLarge) => true,
-            Some(NotStored::Busy | NotStored::Invalidated) | None => false,
+                | NotStorable::RequestNoStore
+                | NotStorable::Authorization
+                | NotStorable::Status,
+            )) => return,
+            Some(NotStored::Forbidden(NotStorable::Cookie)) => Whose::WithCookie,
+            Some(NotStored::Forbidden(_) | NotStored::TooLarge) => Whose::All,
+            Some(NotStored::Busy | NotStored::Invalidated) | None => return,
         };
-        if is_of_the_key {
-            self.worker.stats.cache.uncollapsible.add(1);
-            self.cache().uncollapsible.insert(&self.asked.key, clock::mono());
-        }
+        self.note_uncollapsible(whose);
+    }
+
+    fn note_uncollapsible(&self, whose: Whose) {
+        self.worker.stats.cache.uncollapsible.add(1);
+        self.cache().uncollapsible.insert(&self.asked.key, whose, clock::mono());
     }
 
     /// The response is stored. Only if it can be used again without asking the origin first is it worth waiting for.
@@ -206,11 +209,12 @@ impl Context {
             response.freshness(&policy.terms(facts.path, response.status), clock::wall())
         });
         match freshness {
-            Freshness::Fresh { .. } => self.cache().uncollapsible.remove(&self.asked.key),
-            Freshness::Stale { .. } => {
-                self.worker.stats.cache.uncollapsible.add(1);
-                self.cache().uncollapsible.insert(&self.asked.key, clock::mono());
+            Freshness::Fresh { .. } => {
+                self.asked.whose().iter().for_each(|whose| {
+                    self.cache().uncollapsible.remove(&self.asked.key, *whose);
+                });
             }
+            Freshness::Stale { .. } => self.note_uncollapsible(Whose::All),
         }
     }
 }

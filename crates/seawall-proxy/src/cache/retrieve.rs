@@ -208,9 +208,10 @@ impl Context {
             && !parts.headers.contains_key(header::AUTHORIZATION)
             && !parts.headers.get(header::RANGE).is_some_and(begins_far)
             && !self.settings().collapse_time.is_zero();
+        let (uncollapsible, now) = (&self.cache().uncollapsible, asked.admitted.now.mono);
         is_plain
             && !asked.with_facts(|facts| RequestDirectives::of(facts).no_store)
-            && !self.cache().uncollapsible.contains(&asked.key, asked.admitted.now.mono)
+            && !asked.whose().iter().any(|whose| uncollapsible.contains(&asked.key, *whose, now))
     }
 
     /// What to ask for a request that does not wait for others.

@@ -9,6 +9,15 @@ use seawall_cache::CacheKey;
 
 use super::flights::Seed;
 
+/// Whose requests a response could not be shared by.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Whose {
+    /// Anybody's.
+    All,
+    /// Those with a cookie: without one they may share what says nothing of caches.
+    WithCookie,
+}
+
 /// The keys.
 pub(crate) struct Uncollapsible {
     slots: Box<[AtomicU64]>,
@@ -21,14 +30,14 @@ impl Uncollapsible {
     }
 
     /// Remembers a key, at this time on the monotonic clock.
-    pub(crate) fn insert(&self, key: &CacheKey, mono: u64) {
-        let (slot, print) = self.place(key);
+    pub(crate) fn insert(&self, key: &CacheKey, whose: Whose, mono: u64) {
+        let (slot, print) = self.place(key, whose);
         slot.store(print | (seconds(mono) + TIME_SECS) & TIME_MASK, Ordering::Relaxed);
     }
 
     /// Forgets a key: a response to it was stored.
-    pub(crate) fn remove(&self, key: &CacheKey) {
-        let (slot, print) = self.place(key);
+    pub(crate) fn remove(&self, key: &CacheKey, whose: Whose) {
+        let (slot, print) = self.place(key, whose);
         let value = slot.load(Ordering::Relaxed);
         if value & !TIME_MASK == print {
             // Whatever another thread puts there meanwhile may stay.
@@ -37,14 +46,14 @@ impl Uncollapsible {
     }
 
     /// Whether it is remembered still.
-    pub(crate) fn contains(&self, key: &CacheKey, mono: u64) -> bool {
-        let (slot, print) = self.place(key);
+    pub(crate) fn contains(&self, key: &CacheKey, whose: Whose, mono: u64) -> bool {
+        let (slot, print) = self.place(key, whose);
         let value = slot.load(Ordering::Relaxed);
         value & !TIME_MASK == print && value & TIME_MASK > seconds(mono)
     }
 
-    fn place(&self, key: &CacheKey) -> (&AtomicU64, u64) {
-        let hash = self.seed.hash(key);
+    fn place(&self, key: &CacheKey, whose: Whose) -> (&AtomicU64, u64) {
+        let hash = self.seed.hash(key).rotate_left(16 * whose as u32);
         (&self.slots[hash as usize % SLOTS], hash & !TIME_MASK)
     }
 }
@@ -77,19 +86,33 @@ mod tests {
     #[test]
     fn key_is_remembered_for_a_while() {
         let keys = Uncollapsible::new(Seed::from((1, 2)));
-        assert!(!keys.contains(&key("/a"), 0));
-        keys.insert(&key("/a"), 5 * SECOND);
-        assert!(keys.contains(&key("/a"), 5 * SECOND) && keys.contains(&key("/a"), 124 * SECOND));
-        assert!(!keys.contains(&key("/a"), 125 * SECOND) && !keys.contains(&key("/b"), 5 * SECOND));
+        assert!(!keys.contains(&key("/a"), Whose::All, 0));
+        keys.insert(&key("/a"), Whose::All, 5 * SECOND);
+        assert!(
+            keys.contains(&key("/a"), Whose::All, 5 * SECOND)
+                && keys.contains(&key("/a"), Whose::All, 124 * SECOND)
+        );
+        assert!(
+            !keys.contains(&key("/a"), Whose::All, 125 * SECOND)
+                && !keys.contains(&key("/b"), Whose::All, 5 * SECOND)
+        );
     }
 
     #[test]
     fn key_is_forgotten_when_it_can_be_shared() {
         let keys = Uncollapsible::new(Seed::from((1, 2)));
-        keys.insert(&key("/a"), SECOND);
-        keys.remove(&key("/b"));
-        assert!(keys.contains(&key("/a"), SECOND));
-        keys.remove(&key("/a"));
-        assert!(!keys.contains(&key("/a"), SECOND));
+        keys.insert(&key("/a"), Whose::All, SECOND);
+        keys.remove(&key("/b"), Whose::All);
+        assert!(keys.contains(&key("/a"), Whose::All, SECOND));
+        keys.remove(&key("/a"), Whose::All);
+        assert!(!keys.contains(&key("/a"), Whose::All, SECOND));
+    }
+
+    #[test]
+    fn requests_with_a_cookie_are_remembered_apart() {
+        let keys = Uncollapsible::new(Seed::from((1, 2)));
+        keys.insert(&key("/a"), Whose::WithCookie, SECOND);
+        assert!(keys.contains(&key("/a"), Whose::WithCookie, SECOND));
+        assert!(!keys.contains(&key("/a"), Whose::All, SECOND));
     }
 }

@@ -348,6 +348,54 @@ fn origin_is_asked_for_the_coding_that_is_keyed() {
     assert_eq!(asked(&origin), 3);
 }
 
+/// An origin that says nothing of caches, and shows who is asking.
+fn greeting() -> Origin {
+    Origin::start(|side| {
+        while let Some((head, _)) = side.request() {
+            let head = head.to_ascii_lowercase();
+            let reader = head.lines().find_map(|line| line.strip_prefix("cookie: user="));
+            side.send(response(
+                "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+                reader.unwrap_or("nobody"),
+            ));
+        }
+    })
+}
+
+#[test]
+fn page_that_says_nothing_of_caches_is_not_shared_by_those_with_a_cookie() {
+    let origin = greeting();
+    let edge = Edge::before(&origin);
+    let mut client = edge.connect();
+    let mut ask = |fields: &str| {
+        let response = client.ask(request("GET", "/a", fields));
+        settled(&edge);
+        (response.text(), response.field("cache-status").unwrap().split(";ttl").next().unwrap().to_owned())
+    };
+    let page = |reader: &str, status: &str| (reader.to_owned(), format!("seawall;{status}"));
+    let own = "detail=\"not-stored-cookie\"";
+    assert_eq!(ask("cookie: user=alice\r\n"), page("alice", &format!("fwd=uri-miss;{own}")));
+    assert_eq!(ask("cookie: user=bob\r\n"), page("bob", &format!("fwd=uri-miss;{own}")));
+    assert_eq!(ask(""), page("nobody", "fwd=uri-miss;stored"));
+    assert_eq!(ask("cookie: user=bob\r\n"), page("bob", &format!("fwd=request;{own}")));
+    assert_eq!(ask(""), page("nobody", "hit"));
+}
+
+#[test]
+fn operators_lifetime_shares_a_page_whatever_cookie_it_was_asked_with() {
+    let origin = greeting();
+    let edge = Edge::start(&format!(
+        "[[site]]\norigin = \"http://{}\"\ncache = {{ override = [{{ path = {{ prefix = \"/static/\" }}, default-lifetime = \"1h\" }}] }}\n",
+        origin.address
+    ));
+    let mut client = edge.connect();
+    for user in ["alice", "bob"] {
+        client.ask(request("GET", "/static/a.css", &format!("cookie: user={user}\r\n")));
+        settled(&edge);
+    }
+    assert_eq!(asked(&origin), 1);
+}
+
 #[test]
 fn stale_response_stands_in_for_an_error_where_it_may() {
     for failure in ["HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "not HTTP"] {

@@ -220,6 +220,41 @@ fn response_for_one_alone_does_not_serialise_the_others() {
 }
 
 #[test]
+fn page_for_one_cookie_does_not_serialise_those_with_others() {
+    const CLIENTS: usize = 4;
+    let together = std::sync::Barrier::new(CLIENTS);
+    let held = Held::start(move |number, side, gate| {
+        match number {
+            0 => {}
+            // Only if all are here at once does anybody get an answer.
+            1..=CLIENTS => drop(together.wait()),
+            _ => gate.wait(),
+        }
+        side.send(
+            "HTTP/1.1 200 OK\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 1\r\n\r\n0",
+        );
+    });
+    let edge = Edge::before(&held.origin);
+    let with_cookie = "GET /a HTTP/1.1\r\nHost: a\r\nCookie: sid=1\r\n\r\n";
+    assert_eq!(edge.connect().ask(with_cookie).status, 200);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| edge.connect()).collect();
+    for client in &mut clients {
+        client.send(with_cookie);
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().status, 200);
+    }
+    eventually("all are answered", || open(&edge) == 0);
+    // Those without one share what they get all the same.
+    let mut clients = waiting(&edge, CLIENTS);
+    held.go();
+    for client in &mut clients {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!((held.requests(), collapsed(&edge)), (CLIENTS + 2, CLIENTS as u64 - 1));
+}
+
+#[test]
 fn failed_fetch_is_taken_over_by_one_of_those_who_wait() {
     let held = Held::start(|number, side, gate| {
         gate.wait();
