@@ -1,8 +1,10 @@
-//! Adding a content coding to a response on its way into the store (RFC 9110 §8.4, §12.5.3).
+//! Which content codings the origin is asked for, and adding one to a response on its way into the store (RFC 9110 §8.4,
+//! §12.5.3).
 //!
-//! Text is stored encoded once, for all who take the coding. The origin is asked for the coding that was chosen for the client,
-//! and that alone ([`asked_coding`]); what comes without one is encoded here. What goes to the client is then another
-//! representation than the origin's: its entity tag is weak, its digests and lengths are gone, and it has no ranges.
+//! Where the site adds codings, text is stored encoded once, for all who take the coding. The origin is asked for the coding
+//! that was chosen for the client, and that alone ([`asked_codings`]); what comes without one is encoded here. What goes to
+//! the client is then another representation than the origin's: its entity tag is weak, its digests and lengths are gone, and
+//! it has no ranges.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use seawall_http::{Coding, Preference, RequestFacts};
@@ -34,8 +36,20 @@ pub enum Encoding {
     },
 }
 
-/// The coding to ask the origin for, at a site that adds codings: its `Accept-Encoding` says this token, or `identity`.
-pub fn asked_coding(facts: &RequestFacts<'_>, policy: &Policy) -> Option<Coding> {
+/// The `Accept-Encoding` that the origin gets in place of the request's; `None` if it gets that one, or none.
+///
+/// At a site that adds codings, the one chosen of these, or `identity`; elsewhere a list of what the request takes, which is
+/// one for all spellings. As it is all that the origin learns, requests are told apart by it too.
+pub fn asked_codings(facts: &RequestFacts<'_>, policy: &Policy) -> Option<&'static str> {
+    if !policy.codings.is_empty() {
+        return Some(asked_coding(facts, policy).map_or("identity", Coding::token));
+    }
+    facts.field("accept-encoding")?;
+    Preference::parse(facts.field_lines("accept-encoding")).canonical()
+}
+
+/// The coding to ask the origin for, at a site that adds codings.
+pub(crate) fn asked_coding(facts: &RequestFacts<'_>, policy: &Policy) -> Option<Coding> {
     Preference::parse(facts.field_lines("accept-encoding")).best_of(&policy.codings)
 }
 

@@ -31,7 +31,7 @@ pub mod vary;
 pub use cache_status::CacheStatus;
 pub use combine::Combination;
 pub use directive::{RequestDirectives, ResponseDirectives, Reuse};
-pub use encoding::{Encoding, asked_coding};
+pub use encoding::{Encoding, asked_codings};
 pub use freshness::{Freshness, Lifetime, StaleUse};
 pub use invalidate::{invalidated_keys, invalidates};
 pub use key::{CacheKey, QueryPolicy, Target};

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, header};
-use seawall_http::{Coding, Preference, RequestFacts};
+use seawall_http::RequestFacts;
 
+use crate::encoding::asked_codings;
 use crate::policy::Policy;
 
 /// Field names in one `Vary`; a response that varies by more counts as `Vary: *`, so keys stay small.
@@ -106,11 +107,11 @@ impl fmt::Debug for SecondaryKey {
 impl Selecting {
     /// Lines combined; where the field's definition says that case, white space and order of members mean nothing, without
     /// them (RFC 9111 §4.1). Other fields keep theirs, lest two requests be mixed up that an origin tells apart. Of
-    /// `Accept-Encoding` the coding alone, where the origin is asked for that one.
+    /// `Accept-Encoding` what the origin is asked for in its place.
     fn of(name: &HeaderName, facts: &RequestFacts<'_>, policy: &Policy) -> Self {
         let lines = Lines { facts, name: name.as_str() };
-        if let Some(token) = coding_token(name, &lines, policy) {
-            return Self { name: name.clone(), value: Some(token.to_vec()), sent: None };
+        if let Some(asked) = asked_value(name, facts, policy) {
+            return Self { name: name.clone(), value: Some(asked.to_vec()), sent: None };
         }
         let Some(sent) = lines.combined() else {
             return Self { name: name.clone(), value: None, sent: None };
@@ -126,8 +127,8 @@ impl Selecting {
     /// Without allocating, unless several lines must be combined: a look-up asks it of each stored response.
     fn matches(&self, facts: &RequestFacts<'_>, policy: &Policy) -> bool {
         let lines = Lines { facts, name: self.name.as_str() };
-        if let Some(token) = coding_token(&self.name, &lines, policy) {
-            return self.value.as_deref() == Some(token);
+        if let Some(asked) = asked_value(&self.name, facts, policy) {
+            return self.value.as_deref() == Some(asked);
         }
         let Some(first) = lines.iter().next() else { return self.value.is_none() };
         let Some(value) = &self.value else { return false };
@@ -146,13 +147,10 @@ impl Selecting {
     }
 }
 
-/// As `Content-Encoding` would say it, `identity` for none; `None` if the field is compared as others are.
-fn coding_token(name: &HeaderName, lines: &Lines<'_>, policy: &Policy) -> Option<&'static [u8]> {
-    if *name != header::ACCEPT_ENCODING || policy.codings.is_empty() {
-        return None;
-    }
-    let coding = Preference::parse(lines.iter()).best_of(&policy.codings);
-    Some(coding.map_or("identity", Coding::token).as_bytes())
+/// What the origin gets in place of the field; `None` if that is compared as others are.
+fn asked_value(name: &HeaderName, facts: &RequestFacts<'_>, policy: &Policy) -> Option<&'static [u8]> {
+    let is_replaced = *name == header::ACCEPT_ENCODING;
+    is_replaced.then(|| asked_codings(facts, policy)).flatten().map(str::as_bytes)
 }
 
 /// The lines of one field.
@@ -240,6 +238,7 @@ const NEGOTIATION_BYTES_MAX: usize = 512;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use seawall_http::Coding;
 
     use super::*;
     use crate::sample::{fields, with_request};
@@ -289,17 +288,17 @@ mod tests {
     #[test]
     fn negotiation_is_compared_as_a_set_over_all_lines() {
         // RFC 9110 §5.2, §12.5.
-        let stored = [("accept-encoding", "gzip, br"), ("accept-encoding", "zstd")];
+        let stored = [("accept-language", "gzip, br"), ("accept-language", "zstd")];
         for presented in ["ZSTD,br,gzip", "br, gzip, zstd, gzip"] {
-            assert!(matches("accept-encoding", &stored, &[("accept-encoding", presented)]), "{presented}");
+            assert!(matches("accept-language", &stored, &[("accept-language", presented)]), "{presented}");
         }
         for presented in ["br, gzip", "br, gzip, zstd, deflate", "br, gzip, zstd;q=1", ""] {
-            assert!(!matches("accept-encoding", &stored, &[("accept-encoding", presented)]), "{presented}");
+            assert!(!matches("accept-language", &stored, &[("accept-language", presented)]), "{presented}");
         }
         let long = vec!["gzip"; NEGOTIATION_BYTES_MAX].join(",");
-        assert!(matches("accept-encoding", &[("accept-encoding", &long)], &[("accept-encoding", &long)]));
-        assert!(!matches("accept-encoding", &[("accept-encoding", &long)], &[("accept-encoding", "gzip")]));
-        assert!(!matches("accept-encoding", &[("accept-encoding", "gzip")], &[("accept-encoding", &long)]));
+        assert!(matches("accept-language", &[("accept-language", &long)], &[("accept-language", &long)]));
+        assert!(!matches("accept-language", &[("accept-language", &long)], &[("accept-language", "gzip")]));
+        assert!(!matches("accept-language", &[("accept-language", "gzip")], &[("accept-language", &long)]));
     }
 
     #[test]
@@ -317,6 +316,21 @@ mod tests {
         assert!(!selects("gzip, br", &[("accept-encoding", "gzip")]));
         assert!(selects("identity", &[]));
         assert!(selects("br;q=0, deflate", &[("accept-encoding", "identity;q=0")]));
+    }
+
+    #[test]
+    fn codings_select_by_what_the_request_takes() {
+        // RFC 9110 §12.5.3.
+        let same = |stored_for: &str, presented: &str| {
+            matches("accept-encoding", &[("accept-encoding", stored_for)], &[("accept-encoding", presented)])
+        };
+        assert!(same("gzip, deflate, br, zstd", "zstd,br;q=0.9,gzip;q=0.1"));
+        assert!(same("gzip", "gzip,deflate") && same("deflate", ""));
+        assert!(!same("gzip, deflate, br", "gzip, deflate"));
+        assert!(!matches("accept-encoding", &[], &[("accept-encoding", "")]));
+        // Who refuses the identity is not served what others may have got.
+        assert!(!same("gzip", "gzip, identity;q=0") && !same("gzip, *;q=0", "gzip"));
+        assert!(same("gzip, *;q=0", "*;q=0,gzip"));
     }
 
     #[test]
@@ -343,7 +357,27 @@ mod tests {
         assert_eq!(format!("{key:?}"), r#"Some(["cookie"])"#);
     }
 
+    /// `Accept-Encoding` as clients write it, and as they might.
+    fn codings() -> impl Strategy<Value = String> {
+        let coding = prop::sample::select(vec!["gzip", "x-gzip", "br", "zstd", "deflate", "identity", "*"]);
+        let weight = prop::sample::select(vec!["", ";q=1", "; q=0.5", ";q=0", ";q=2"]);
+        let element = (coding, weight).prop_map(|(coding, weight)| format!("{coding}{weight}"));
+        prop::collection::vec(element, 0..5).prop_map(|elements| elements.join(", "))
+    }
+
     proptest! {
+        #[test]
+        fn requests_share_a_variant_if_the_origin_is_asked_the_same(one in codings(), other in codings()) {
+            let (one, other) = ([("accept-encoding", one.as_str())], [("accept-encoding", other.as_str())]);
+            let asked = |lines: Lines<'_>| {
+                with_request("GET", lines, |facts| asked_codings(facts, &Policy::default()))
+            };
+            if let Some(list) = asked(&one) {
+                prop_assert_eq!(asked(&[("accept-encoding", list)]), Some(list));
+                prop_assert_eq!(matches("accept-encoding", &one, &other), asked(&other) == Some(list));
+            }
+        }
+
         #[test]
         fn request_matches_its_own_key(name in "(accept|foo|accept-encoding)", value in "[ -~]{0,30}") {
             let lines = [(name.as_str(), value.as_str())];

@@ -16,6 +16,7 @@ pub enum Coding {
 pub struct Preference {
     codings: [u16; 3],
     identity: u16,
+    refuses_identity: bool,
 }
 
 impl Coding {
@@ -59,7 +60,25 @@ impl Preference {
             codings: listed.map(|weight| weight.or(any).unwrap_or(0)),
             // Unless told otherwise the identity is fine, but any coding asked for is better.
             identity: identity.unwrap_or(0),
+            refuses_identity: identity.or(any) == Some(0),
         }
+    }
+
+    /// One `Accept-Encoding` for all that take the same codings, without weights, `identity` for none of them; `None` for a
+    /// request that refuses the identity, for which no list of codings stands.
+    pub fn canonical(&self) -> Option<&'static str> {
+        let takes = |coding| self.of(coding).is_some();
+        let list = match Coding::ALL.map(takes) {
+            [true, true, true] => "br, zstd, gzip",
+            [true, true, false] => "br, zstd",
+            [true, false, true] => "br, gzip",
+            [true, false, false] => "br",
+            [false, true, true] => "zstd, gzip",
+            [false, true, false] => "zstd",
+            [false, false, true] => "gzip",
+            [false, false, false] => "identity",
+        };
+        (!self.refuses_identity).then_some(list)
     }
 
     /// How much the request wants a coding; `None` if less than no coding, or not at all.
@@ -130,6 +149,29 @@ mod tests {
         check(&["identity;q=0.5, gzip"], [None, None, Some(1000)]);
         check(&["identity;q=0, gzip;q=0.1"], [None, None, Some(100)]);
         check(&["identity;q=1, gzip;q=1"], [None, None, Some(1000)]);
+    }
+
+    #[test]
+    fn spellings_of_the_same_codings_have_one_canonical_list() {
+        let canonical = |line: &str| Preference::parse([line.as_bytes()]).canonical();
+        for (line, expected) in [
+            ("gzip, deflate, br, zstd", "br, zstd, gzip"),
+            ("zstd;q=0.9,br;q=0.8, GZIP;q=0.1", "br, zstd, gzip"),
+            ("*", "br, zstd, gzip"),
+            ("*;q=0.5, br;q=0", "zstd, gzip"),
+            ("gzip, deflate", "gzip"),
+            ("x-gzip", "gzip"),
+            ("deflate", "identity"),
+            ("", "identity"),
+            ("identity;q=1, *;q=0", "identity"),
+            ("identity, gzip;q=0.5", "identity"),
+        ] {
+            assert_eq!(canonical(line), Some(expected), "{line}");
+            assert_eq!(canonical(expected), Some(expected), "of {expected}");
+        }
+        for line in ["identity;q=0", "gzip, *;q=0", "gzip, identity;q=0.0"] {
+            assert_eq!(canonical(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use seawall_cache::encoding::{Encoding, encoding_of_get, restate};
 use seawall_cache::partial::Partial;
 use seawall_cache::targeted::{CAPABILITY, SURROGATE_CAPABILITY};
 use seawall_cache::validate::{HeadUpdate, freshened_by};
-use seawall_cache::{NotStorable, Received, StoredResponse, asked_coding, make_conditional};
+use seawall_cache::{NotStorable, Received, StoredResponse, asked_codings, make_conditional};
 use seawall_config::config::SiteCache;
-use seawall_http::{Coding, UnixTime};
+use seawall_http::UnixTime;
 use seawall_store::{Moment, NotAdmitted, Variant};
 
 use super::asked::Asked;
@@ -140,7 +140,7 @@ impl Context {
         unkeyed::remove(&mut parts.headers);
         // In place of what a client says of itself: by that, an origin would write ESI, which nobody here reads.
         parts.headers.insert(SURROGATE_CAPABILITY, CAPABILITY);
-        self.ask_for_keyed_coding(&mut parts.headers);
+        self.ask_for_keyed_codings(&mut parts.headers);
         self.ask_keyed_host(&mut parts.headers);
         match question {
             Question::AsAsked => {}
@@ -172,16 +172,14 @@ impl Context {
         }
     }
 
-    /// At a site that adds codings, requests select what is stored by the coding chosen of these alone: so it is all that the origin
-    /// learns. What it made of the rest would be served to clients that do not take it.
-    fn ask_for_keyed_coding(&self, fields: &mut HeaderMap) {
+    /// Requests select what is stored by these alone: so they are all that the origin learns. What it made of the rest would be
+    /// served to clients that do not take it.
+    fn ask_for_keyed_codings(&self, fields: &mut HeaderMap) {
         let policy = &self.settings().policy;
-        if policy.codings.is_empty() {
-            return;
+        let asked = self.asked.with_facts(|facts| asked_codings(facts, policy));
+        if let Some(codings) = asked {
+            fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(codings));
         }
-        let coding = self.asked.with_facts(|facts| asked_coding(facts, policy));
-        let token = coding.map_or("identity", Coding::token);
-        fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(token));
     }
 
     /// Decides what becomes of a response.

@@ -348,6 +348,44 @@ fn origin_is_asked_for_the_coding_that_is_keyed() {
     assert_eq!(asked(&origin), 3);
 }
 
+#[test]
+fn spellings_of_the_same_codings_share_a_fetch() {
+    // RFC 9110 §12.5.3: an origin that compresses by itself.
+    let origin = Origin::start(|side| {
+        while let Some((head, _)) = side.request() {
+            let head = head.to_ascii_lowercase();
+            let asked = head.lines().find_map(|line| line.strip_prefix("accept-encoding: "));
+            side.send(response(
+                "Cache-Control: max-age=60\r\nVary: Accept-Encoding\r\n",
+                asked.unwrap_or("nothing"),
+            ));
+        }
+    });
+    let edge = Edge::before(&origin);
+    let mut client = edge.connect();
+    let mut ask = |fields: &str| {
+        let response = client.ask(request("GET", "/a", fields));
+        settled(&edge);
+        response.text()
+    };
+    for codings in [
+        "gzip, deflate, br, zstd",
+        "br,gzip,zstd",
+        "zstd;q=0.9, br, gzip;q=0.1",
+        "GZIP, br\r\naccept-encoding: zstd",
+    ] {
+        assert_eq!(ask(&format!("accept-encoding: {codings}\r\n")), "br, zstd, gzip", "{codings}");
+    }
+    assert_eq!(asked(&origin), 1);
+    let mut ask_for = |codings: &str| ask(&format!("accept-encoding: {codings}\r\n"));
+    assert_eq!((ask_for("gzip, deflate").as_str(), ask_for("gzip").as_str()), ("gzip", "gzip"));
+    assert_eq!(asked(&origin), 2);
+    // What no list stands for goes as it is.
+    assert_eq!(ask_for("gzip, identity;q=0"), "gzip, identity;q=0");
+    assert_eq!(ask(""), "nothing");
+    assert_eq!(asked(&origin), 4);
+}
+
 /// An origin that says nothing of caches, and shows who is asking.
 fn greeting() -> Origin {
     Origin::start(|side| {
