@@ -39,7 +39,7 @@ use crate::tiered::Shelves;
 use crate::variant::{Resource, Variant};
 
 pub(crate) use file::{DiskFile, DiskReader};
-pub(crate) use format::BLOCK_BYTES;
+pub(crate) use format::{BLOCK_BYTES, stored_bytes};
 
 use file::ContentJob;
 use folder::{FileName, Folder};
@@ -140,14 +140,9 @@ pub(crate) struct SpillJob {
 enum SpillState {
     /// Nothing is written yet.
     Begun,
-    Writing(SpillFile),
+    Writing(Arc<DiskFile>),
     /// It is whole, or will never be.
     Ended,
-}
-
-struct SpillFile {
-    file: Arc<DiskFile>,
-    reservation: Reservation,
 }
 
 // === impl Disk ===
@@ -273,7 +268,13 @@ impl Disk {
         }
     }
 
-    fn skip(&self) {
+    /// A share of the room for files that are being written, empty yet.
+    pub(crate) fn room(&self) -> Option<Reservation> {
+        self.writing.reserve(0)
+    }
+
+    /// Something is not written that would have been, had there been time or room.
+    pub(crate) fn skip(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 

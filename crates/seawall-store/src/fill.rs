@@ -66,6 +66,13 @@ impl Fill {
             Pushed::Spill => self.spill(),
             Pushed::Outgrown => {
                 self.shelves.counters.filling_outgrown.fetch_add(1, Ordering::Relaxed);
+                self.spill_again();
+            }
+            Pushed::Skipped => {
+                if let Some(disk) = self.shelves.disk() {
+                    disk.skip();
+                }
+                self.spill_again();
             }
         }
     }
@@ -74,6 +81,13 @@ impl Fill {
         let job = self.spill_job();
         if let Some(disk) = self.shelves.disk() {
             disk.spill(&job);
+        }
+    }
+
+    /// Has the disk look again at what it was told of: what will never be whole is removed, and its room is for others.
+    fn spill_again(&self) {
+        if let (Some(disk), Some(spill)) = (self.shelves.disk(), &self.spill) {
+            disk.spill(spill);
         }
     }
 
@@ -102,10 +116,8 @@ impl Drop for Fill {
         if !self.is_finished {
             self.growing.break_off();
         }
-        // What is not whole, or turned out too large, is to be removed.
-        if let (Some(disk), Some(spill)) = (self.shelves.disk(), &self.spill) {
-            disk.spill(spill);
-        }
+        // What is not whole is to be removed.
+        self.spill_again();
     }
 }
 

@@ -17,7 +17,7 @@ use slab::Slab;
 use crate::answer::Answer;
 use crate::budget::Reservation;
 use crate::content::{Content, ReadError};
-use crate::disk::{BLOCK_BYTES, DiskFile};
+use crate::disk::{BLOCK_BYTES, DiskFile, stored_bytes};
 
 /// Content in memory lies in pieces of this size, but the last: large enough that one costs nothing beside its sending,
 /// small enough to be copied between two reads of a socket (some 100 µs).
@@ -62,6 +62,8 @@ pub(crate) enum Pushed {
     Spill,
     /// With this piece it turned out too large.
     Outgrown,
+    /// So much else is on its way to the disk that this piece has no room there.
+    Skipped,
 }
 
 /// Content for the disk to write next.
@@ -101,6 +103,8 @@ struct State {
     readers: Slab<Reader>,
     writer: Option<Waker>,
     reservation: Reservation,
+    /// Room on disk, set aside before anything is written: so the disk is never asked for more than it may take.
+    room: Option<Reservation>,
     /// How much is on disk: whole blocks, until all is.
     spilled: u64,
     file: Option<Arc<DiskFile>>,
@@ -145,6 +149,7 @@ impl Growing {
         announced: Option<u64>,
         bounds: Bounds,
         reservation: Reservation,
+        room: Option<Reservation>,
     ) -> Arc<Self> {
         let spills = announced.is_some_and(|announced| announced > bounds.memory);
         let state = State {
@@ -156,6 +161,7 @@ impl Growing {
             readers: Slab::new(),
             writer: None,
             reservation,
+            room,
             spilled: 0,
             file: None,
             is_spill_queued: false,
@@ -225,7 +231,8 @@ impl Growing {
         let wakers = state.waiting();
         let unsealed = state.unsealed();
         let pushed = if state.keeping == Keeping::Window && was != Keeping::Window {
-            Pushed::Outgrown
+            state.give_up_room();
+            if end > self.bounds.disk { Pushed::Outgrown } else { Pushed::Skipped }
         } else if state.is_spill_due() {
             Pushed::Spill
         } else {
@@ -241,17 +248,22 @@ impl Growing {
 
     /// What is to be kept once content is so long.
     fn keeping(&self, state: &mut State, end: u64) -> Keeping {
-        match state.keeping {
-            Keeping::All if end > self.bounds.memory || !state.reservation.grow_to(reserved_for(end)) => {
-                if end <= self.bounds.disk {
-                    Keeping::Spilling
-                } else {
-                    Keeping::Window
-                }
+        let was = state.keeping;
+        match was {
+            Keeping::Window => Keeping::Window,
+            Keeping::All if end <= self.bounds.memory && state.reservation.grow_to(reserved_for(end)) => {
+                Keeping::All
             }
-            Keeping::Spilling if end > self.bounds.disk => Keeping::Window,
-            keeping => keeping,
+            _ if end <= self.bounds.disk && self.has_room_on_disk(state, end) => Keeping::Spilling,
+            _ => Keeping::Window,
         }
+    }
+
+    /// Sets aside what is announced all at once: of two that have no room together, one is stored then, instead of both
+    /// being given up half way.
+    fn has_room_on_disk(&self, state: &mut State, end: u64) -> bool {
+        let wanted = stored_bytes(end.max(self.announced.unwrap_or(0)));
+        state.room.as_mut().is_some_and(|room| room.grow_to(wanted))
     }
 
     // === what the disk asks ===
@@ -297,6 +309,8 @@ impl Growing {
     /// The disk writes no more of it. If it failed, what is on its way passes through, and nobody joins.
     pub(crate) fn spill_ended(&self, is_whole: bool) {
         let mut state = self.state.lock();
+        // The file is in the index, or removed.
+        state.room = None;
         if state.keeping == Keeping::Spilling && !is_whole {
             state.keeping = Keeping::Window;
             // Those who read may have read all that there is, and wait for the origin.
@@ -365,7 +379,9 @@ impl Growing {
 
     /// The content has ended before its end.
     pub(crate) fn break_off(&self) {
-        self.end_with(self.state.lock(), Outcome::Broken);
+        let mut state = self.state.lock();
+        state.give_up_room();
+        self.end_with(state, Outcome::Broken);
     }
 
     fn end_with(&self, mut state: MutexGuard<'_, State>, outcome: Outcome) {
@@ -427,6 +443,13 @@ impl State {
             && self.end - self.spilled >= BLOCK_BYTES;
         self.is_spill_queued |= is_due;
         is_due
+    }
+
+    /// Gives back the room on disk, if nothing is there; otherwise that is done once the file is removed.
+    fn give_up_room(&mut self) {
+        if self.spilled == 0 && !self.is_spill_queued {
+            self.room = None;
+        }
     }
 
     /// The first position held.

@@ -133,7 +133,7 @@ pub struct Usage {
     pub disk_errors: u64,
     /// Files whose checksum did not match, in all.
     pub disk_damaged: u64,
-    /// Responses not written because the disk did not keep up, in all.
+    /// Responses not written because the disk did not keep up, or too much was on its way to it, in all.
     pub disk_skipped: u64,
 }
 

@@ -131,7 +131,8 @@ impl Store for TieredStore {
             shelves.counters.filling_refused.fetch_add(1, Ordering::Relaxed);
             return Err(NotAdmitted::Busy);
         };
-        let growing = Growing::new(Arc::new(weight::detach(response)), length, bounds, reservation);
+        let room = shelves.disk.as_ref().and_then(|disk| disk.room());
+        let growing = Growing::new(Arc::new(weight::detach(response)), length, bounds, reservation, room);
         Ok(Fill::new(shelves.clone(), Arc::new(key.clone()), asked, growing))
     }
 

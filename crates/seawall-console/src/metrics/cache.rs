@@ -214,7 +214,7 @@ impl CacheCounts {
         )?;
         to.counter(
             "seawall_cache_disk_skipped",
-            "Responses not written because the disk did not keep up",
+            "Responses not written because the disk did not keep up, or too much was on its way to it",
             self.disk_skipped,
         )
     }

@@ -14,7 +14,7 @@ use super::folder::{FileName, Folder};
 use super::format::{BLOCK_BYTES, block_start, stored_bytes, write_blocks, write_head};
 use super::index::Entry;
 use super::journal::Journal;
-use super::{Disk, SpillFile, SpillJob, SpillState, WriteJob};
+use super::{Disk, SpillJob, SpillState, WriteJob};
 use crate::content::Content;
 use crate::growing::{SEGMENT_BYTES, Spillage, Spilling};
 use crate::tiered::Shelves;
@@ -232,8 +232,8 @@ impl Thread<'_> {
                 }
                 Spilling::Whole(length) => Some(length),
             };
-            if let SpillState::Writing(spill) = std::mem::replace(&mut *state, SpillState::Ended) {
-                self.spill_end(job, &spill, whole);
+            if let SpillState::Writing(file) = std::mem::replace(&mut *state, SpillState::Ended) {
+                self.spill_end(job, &file, whole);
             }
             job.growing.spill_ended(whole.is_some());
             self.disk.finished(&job.growing);
@@ -251,35 +251,31 @@ impl Thread<'_> {
         if matches!(state, SpillState::Begun) {
             *state = SpillState::Writing(self.spill_begin(folder)?);
         }
-        let SpillState::Writing(spill) = state else { return Ok(()) };
+        let SpillState::Writing(file) = state else { return Ok(()) };
         let content = spillage.pieces.concat();
         let first = spillage.start / BLOCK_BYTES;
         let end = spillage.start + content.len() as u64;
-        if !spill.reservation.grow_to(stored_bytes(end)) {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        }
         self.buffer.clear();
-        write_blocks(spill.file.id(), first, &content, &mut self.buffer);
-        spill.file.file().write_all_at(&self.buffer, block_start(first))?;
-        job.growing.spilled(end, &spill.file);
+        write_blocks(file.id(), first, &content, &mut self.buffer);
+        file.file().write_all_at(&self.buffer, block_start(first))?;
+        job.growing.spilled(end, file);
         Ok(())
     }
 
-    fn spill_begin(&self, folder: &Folder) -> io::Result<SpillFile> {
+    fn spill_begin(&self, folder: &Folder) -> io::Result<Arc<DiskFile>> {
         let id = self.disk.next_id.fetch_add(1, Ordering::Relaxed);
-        let reservation = self.disk.writing.reserve(0).ok_or(io::ErrorKind::QuotaExceeded)?;
         let file = File::options().read(true).write(true).create_new(true).open(folder.unfinished(id))?;
-        Ok(SpillFile { file: Arc::new(DiskFile::new(self.disk.clone(), file, id)), reservation })
+        Ok(Arc::new(DiskFile::new(self.disk.clone(), file, id)))
     }
 
     /// Lets what is whole be found, and removes what will never be.
-    fn spill_end(&mut self, job: &SpillJob, spill: &SpillFile, whole: Option<u64>) {
+    fn spill_end(&mut self, job: &SpillJob, file: &Arc<DiskFile>, whole: Option<u64>) {
         let is_found = whole.is_some_and(|length| {
-            self.attempt("write", |this, folder| this.spill_publish(folder, job, spill, length))
+            self.attempt("write", |this, folder| this.spill_publish(folder, job, file, length))
         });
         if !is_found && let Some(folder) = self.disk.folder.load_full() {
             // It is gone if it was published and purged; and removed when the folder is opened next, if not now.
-            let _ = fs::remove_file(folder.unfinished(spill.file.id()));
+            let _ = fs::remove_file(folder.unfinished(file.id()));
         }
     }
 
@@ -287,11 +283,11 @@ impl Thread<'_> {
         &mut self,
         folder: &Folder,
         job: &SpillJob,
-        spill: &SpillFile,
+        file: &Arc<DiskFile>,
         length: u64,
     ) -> io::Result<()> {
-        let id = spill.file.id();
-        let content = Content::file(spill.file.clone(), length);
+        let id = file.id();
+        let content = Content::file(file.clone(), length);
         let variant = Variant::new(job.growing.response().clone(), content, job.asked);
         let head = write_head(id, &job.key, job.asked.purges, variant.response(), length);
         let is_stale = self.shelves.is_stale(&job.key, &variant);
@@ -299,10 +295,10 @@ impl Thread<'_> {
             return fs::remove_file(folder.unfinished(id));
         };
         let content_bytes = stored_bytes(length);
-        spill.file.file().write_all_at(&head, content_bytes)?;
+        file.file().write_all_at(&head, content_bytes)?;
         let selecting = folder.selecting_hash(&variant.response().selected_by);
         let name = FileName { key: folder.key_hash(&job.key), selecting, id };
-        spill.file.set_name(name);
+        file.set_name(name);
         self.publish(folder, &job.key, &variant, Entry { name, bytes: content_bytes + head.len() as u64 })
     }
 

@@ -462,3 +462,95 @@ fn folder_that_cannot_be_made_is_a_disk_that_fails() {
     put(&store, "/", content(1, 10)).unwrap();
     assert_eq!(content_at(&store, "/"), Some(content(1, 10)));
 }
+
+/// Room for 2 or 3 files of 4 MB that are being written, and for content of up to 10 MB.
+fn small_disk(folder: &TempDir) -> Settings {
+    let mut settings = settings(folder);
+    settings.disk.as_mut().unwrap().bytes = 64 << 20;
+    settings
+}
+
+#[test]
+fn more_at_once_than_the_disk_has_room_for_passes_through_and_harms_nothing() {
+    let folder = folder();
+    let settings = small_disk(&folder);
+    let store = TieredStore::opened(&settings);
+    put(&store, "/before", content(0, 100_000)).unwrap();
+    store.written();
+    let paths = ["/0", "/1", "/2", "/3"];
+    let contents = [1, 2, 3, 4].map(|seed| content(seed, 4_000_003));
+    let mut fills = paths.map(|path| store.fill(&key(path), response(&[]), None, store.moment()).unwrap());
+    let reading = fills.each_ref().map(|fill| {
+        let reader = fill.filling().reader().unwrap();
+        std::thread::spawn(move || drain(reader))
+    });
+    for start in (0..contents[0].len()).step_by(100_000) {
+        for (fill, whole) in fills.iter_mut().zip(&contents) {
+            push(fill, &whole.slice(start..whole.len().min(start + 100_000)), 100_000);
+        }
+    }
+    let stored = fills.map(|fill| fill.finish().is_some());
+    for (reading, whole) in reading.into_iter().zip(&contents) {
+        assert!(reading.join().unwrap().unwrap() == whole);
+    }
+    store.written();
+    let skipped = stored.iter().filter(|is_stored| !**is_stored).count() as u64;
+    let usage = store.usage();
+    assert!(skipped >= 2, "no room for more than two of them");
+    assert_eq!((usage.disk_skipped, usage.disk_errors, usage.disk_evictions), (skipped, 0, 0));
+    assert_eq!(usage.disk_files, 1 + 4 - skipped);
+    assert_eq!(unfinished(&settings), 0, "what is skipped is removed");
+    store.empty_memory();
+    assert_eq!(content_at(&store, "/before"), Some(content(0, 100_000)), "the disk is not left alone");
+    // All room is free again.
+    put_large(&store, "/after", &content(5, 5_000_000));
+    store.written();
+    assert!(content_at(&store, "/after").unwrap() == content(5, 5_000_000));
+}
+
+#[test]
+fn of_two_announced_that_have_no_room_together_the_first_is_stored() {
+    let folder = folder();
+    let settings = small_disk(&folder);
+    let store = TieredStore::opened(&settings);
+    let contents = [1, 2].map(|seed| content(seed, 6_000_000));
+    let mut fills = ["/0", "/1"].map(|path| {
+        let length = Some(contents[0].len() as u64);
+        store.fill(&key(path), response(&[]), length, store.moment()).unwrap()
+    });
+    // One that reads nothing for now, behind which there is only the file.
+    let slow = fills[0].filling().reader().unwrap();
+    let reader = fills[1].filling().reader().unwrap();
+    let reading = std::thread::spawn(move || drain(reader));
+    for start in (0..contents[0].len()).step_by(100_000) {
+        for (fill, whole) in fills.iter_mut().zip(&contents) {
+            push(fill, &whole.slice(start..start + 100_000), 100_000);
+        }
+    }
+    assert_eq!(fills.map(|fill| fill.finish().is_some()), [true, false]);
+    assert!(drain(slow).unwrap() == contents[0]);
+    assert!(reading.join().unwrap().unwrap() == contents[1]);
+    store.written();
+    assert!(content_at(&store, "/0").unwrap() == contents[0]);
+    let usage = store.usage();
+    assert_eq!((usage.disk_skipped, usage.disk_errors, usage.disk_files), (1, 0, 1));
+}
+
+#[test]
+fn what_turns_out_too_large_for_the_disk_gives_its_room_back_at_once() {
+    let folder = folder();
+    let settings = small_disk(&folder);
+    let store = TieredStore::opened(&settings);
+    let whole = content(1, 12_000_000);
+    let mut fill = store.fill(&key("/"), response(&[]), None, store.moment()).unwrap();
+    let reader = fill.filling().reader().unwrap();
+    let reading = std::thread::spawn(move || drain(reader));
+    push(&mut fill, &whole, 100_000);
+    // It still passes through, and its reader is behind.
+    store.written();
+    assert_eq!((store.usage().disk_bytes, unfinished(&settings)), (0, 0));
+    assert!(fill.finish().is_none());
+    assert!(reading.join().unwrap().unwrap() == whole);
+    let usage = store.usage();
+    assert_eq!((usage.filling_outgrown, usage.disk_skipped, usage.disk_errors), (1, 0, 0));
+}
