@@ -60,9 +60,13 @@ pub enum Fetch {
 
 impl CacheStatus<'_> {
     /// Adds the member to a response, after those of caches nearer to the origin (§2). A name that no structured field
-    /// can hold leaves the response as it is.
+    /// can hold leaves the response as it is. What is there already and is no list is removed: with it, nobody could read
+    /// the field (RFC 9651 §4.2).
     pub fn append_to(&self, response: &mut HeaderMap) {
         if let Some(value) = self.value() {
+            if !response.get_all(CACHE_STATUS).iter().all(is_list) {
+                response.remove(CACHE_STATUS);
+            }
             response.append(CACHE_STATUS, value);
         }
     }
@@ -102,6 +106,11 @@ impl CacheStatus<'_> {
         let _ = member.finish();
         HeaderValue::from_str(&list.finish()?).ok()
     }
+}
+
+/// Whether a line has members and nothing else, so that it stays a list with others after it.
+fn is_list(line: &HeaderValue) -> bool {
+    sfv::Parser::new(line.as_bytes()).parse::<sfv::List>().is_ok_and(|members| !members.is_empty())
 }
 
 impl Freshness {
@@ -190,6 +199,30 @@ mod tests {
             lines,
             ["origin;hit", r#"seawall;fwd=bypass;key="https://a.example/?\"q\"";detail="why""#]
         );
+    }
+
+    #[test]
+    fn what_is_no_list_does_not_spoil_the_field() {
+        let outcome = forwarded(ForwardReason::Bypass, None, Stored::NotStored, Fetch::Own);
+        let appended = |lines: &[&'static [u8]]| {
+            let mut response = HeaderMap::new();
+            for line in lines {
+                response.append(CACHE_STATUS, HeaderValue::from_bytes(line).unwrap());
+            }
+            CacheStatus { cache: "seawall", outcome, key: None, detail: None }.append_to(&mut response);
+            let lines = response.get_all(CACHE_STATUS).iter();
+            lines.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let lists: [&[u8]; 4] = [b"HIT", b"a;hit, \"b\";fwd=miss", b"  a  ", b"(a b);c"];
+        for list in lists {
+            assert_eq!(appended(&[list]).len(), 2, "{list:?}");
+        }
+        let others: [&[u8]; 8] =
+            [b"", b"a,", b"a,,b", b"HIT from edge", b"\"open", b"a;fwd=", b"\xff", b"a;ttl=9999999999999999"];
+        for other in others {
+            assert_eq!(appended(&[other]), ["seawall;fwd=bypass"], "{other:?}");
+            assert_eq!(appended(&[b"origin;hit", other]), ["seawall;fwd=bypass"], "{other:?}");
+        }
     }
 
     proptest! {
