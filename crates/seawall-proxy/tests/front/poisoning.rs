@@ -64,6 +64,31 @@ fn unkeyed_fields_do_not_reach_the_origin() {
         "X-Method-Override: PUT",
         "Forwarded: host=evil.example",
         "X_Forwarded_Host: evil.example",
+        // To CGI and WSGI, the same as with hyphens.
+        "X_Host: evil.example",
+        "X_Original_URL: /admin",
+        "X-Original_URL: /admin",
+        "X_Rewrite_URL: /admin",
+        "X_HTTP_Method_Override: POST",
+        "X_Forwarded: host=evil.example",
+        // What only a gateway inside may say.
+        "X-Invoke-Status: 404",
+        "X-Invoke-Path: /admin",
+        "X-Invoke-Query: %7B%7D",
+        "X-Invoke-Output: /admin",
+        "X-Now-Route-Matches: 1=admin",
+        "X-Matched-Path: /admin",
+        "X-Middleware-Subrequest: middleware",
+        "X-Middleware-Prefetch: 1",
+        "X-Middleware-Rewrite: /admin",
+        "X-Script-Name: /evil",
+        "Script_Name: /evil",
+        "Path-Info: /admin",
+        "X-Method: DELETE",
+        // Of content that is not there.
+        "Content-Type: nonsense",
+        "Content-Encoding: nonsense",
+        "Expect: nonsense",
     ] {
         check(&format!("GET /page HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"), PLAIN);
     }
@@ -160,6 +185,25 @@ fn error_that_one_client_provokes_is_not_stored_for_others() {
         ask(&edge, &format!("GET /page HTTP/1.1\r\nHost: a\r\n{attack}\r\n\r\n"));
         let got = ask(&edge, PLAIN);
         assert_eq!((got.status, got.text().as_str()), (200, "good"), "after {attack:?}");
+    }
+}
+
+// They vary the answer, browsers send them, and the framework says so in Vary.
+#[test]
+fn field_that_browsers_send_and_the_response_varies_by_reaches_the_origin() {
+    let origin = Origin::start(|side| {
+        while let Some((head, _)) = side.request() {
+            let text = if head.to_ascii_lowercase().contains("\r\nrsc: 1") { "rsc" } else { "page" };
+            side.send(format!(
+                "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nVary: RSC\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            ));
+        }
+    });
+    let edge = Edge::before(&origin);
+    for _ in 0..2 {
+        assert_eq!(ask(&edge, "GET /page HTTP/1.1\r\nHost: a\r\nRSC: 1\r\n\r\n").text(), "rsc");
+        assert_eq!(ask(&edge, PLAIN).text(), "page");
     }
 }
 
