@@ -50,7 +50,7 @@ fn declaring_it_ends_the_suspicion() {
     let origin = Nginx::builder().start();
     let configuration = |client: &str| {
         format!(
-            "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n{client}\n[[site]]\norigin = \"{}\"\n",
+            "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n{client}\n[[site]]\norigin = \"{}\"\ncache = false\n",
             origin.url("")
         )
     };

@@ -7,7 +7,7 @@ use crate::support::{metric, seawall, until, why};
 fn edge(origins: &[String]) -> Seawall {
     let configuration = format!(
         "listen = \"@LISTEN@\"\nadmin = \"@ADMIN@\"\nstate = \"@DIR@/state\"\n[origin-pool]\nretry-after = \"1s\"\n\
-         [[site]]\norigin = {origins:?}\n"
+         [[site]]\norigin = {origins:?}\ncache = false\n"
     );
     seawall().configuration(&configuration).start()
 }

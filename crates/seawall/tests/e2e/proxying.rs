@@ -65,7 +65,9 @@ fn client_speaks_either_version_over_tls() {
 fn requests_share_connections_on_both_sides() {
     let origin = Nginx::builder().start();
     let edge = in_front_of(&origin);
-    let run = (0..9).fold(Curl::get(edge.url("/")), |run, _| run.then(Curl::get(edge.url("/"))));
+    let run = (1..10).fold(Curl::get(edge.url("/?0")), |run, number| {
+        run.then(Curl::get(edge.url(&format!("/?{number}"))))
+    });
     let connects: u32 = run.run_all().iter().map(|reply| reply.connects).sum();
     assert_eq!(connects, 1);
     let mut ports: Vec<u16> = origin.access_log().wait_for(10).iter().map(|line| line.port).collect();

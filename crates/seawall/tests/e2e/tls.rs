@@ -11,7 +11,7 @@ fn self_signed_certificate_serves_both_protocols() {
     let origin = Nginx::builder().file("a", vec![b'a'; 300_000]).start();
     let edge = seawall().origin(&origin.url("")).arg("--tls-self-signed").start();
     for (curl, version) in
-        [(Curl::get(edge.tls_url("/a")).http1(), "1.1"), (Curl::get(edge.tls_url("/a")), "2")]
+        [(Curl::get(edge.tls_url("/a?1")).http1(), "1.1"), (Curl::get(edge.tls_url("/a?2")), "2")]
     {
         let reply = curl.insecure().run();
         assert_eq!((reply.status, reply.body.len(), reply.http_version.as_str()), (200, 300_000, version));
