@@ -1,0 +1,118 @@
+//! [`RequestEvent`]: one exchange that ended, as the detector sees it, borrowed from wherever it was read.
+//!
+//! The same for live traffic and for a line of a log. A log shows less: what it does not show is [`Seen::Unknown`],
+//! which is not the same as a request that has no such field ([`Seen::Absent`]).
+
+use seawall_http::{ClientAddr, Protocol, UnixTime};
+
+use crate::measure::Cost;
+
+/// What is known of one fact.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Seen<T> {
+    /// The source does not show it.
+    #[default]
+    Unknown,
+    /// The request has none.
+    Absent,
+    /// It has this.
+    Value(T),
+}
+
+impl<T> Seen<T> {
+    /// The value, if there is one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
+
+    /// Of a source that shows the fact: `None` is absent.
+    pub fn shown(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Self::Value)
+    }
+}
+
+/// One exchange that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestEvent<'a> {
+    /// What the request showed.
+    pub facts: EventFacts<'a>,
+    /// What became of it.
+    pub disposition: Disposition,
+    /// What it cost.
+    pub cost: Cost,
+    /// When it began, by the wall clock.
+    pub at: UnixTime,
+}
+
+/// What the request showed of itself. Text is as received, apart from `path`, which is normalised as rules see it.
+#[derive(Clone, Copy, Debug)]
+pub struct EventFacts<'a> {
+    /// Lower-case, without port.
+    pub host: Seen<&'a str>,
+    /// Case-sensitive.
+    pub method: &'a str,
+    /// Normalised path of the target.
+    pub path: &'a str,
+    /// The query without `?`. Its values are forgotten at once: only parameter names are kept.
+    pub query: Seen<&'a str>,
+    /// The `User-Agent` field.
+    pub user_agent: Seen<&'a [u8]>,
+    /// The `Referer` field; only its host is kept.
+    pub referer: Seen<&'a [u8]>,
+    /// Who sent it. Kept in memory as a keyed token and as networks.
+    pub client: ClientAddr,
+    /// The protocol.
+    pub protocol: Option<Protocol>,
+    /// JA4 of the connection, as text.
+    pub tls_fingerprint: Seen<&'a str>,
+    /// [`seawall_http`]'s header shape as a number.
+    pub header_shape: Option<u64>,
+    /// Which well-known fields are present, and whether that is known: bits as `FieldPresence` numbers them.
+    pub fields: Option<u32>,
+    /// Announced content, in bytes.
+    pub content_length: Seen<u64>,
+}
+
+/// What became of an exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Disposition {
+    /// The status sent; 0 if none was.
+    pub status: u16,
+    /// The cache's part in it.
+    pub cache: CacheResult,
+    /// Whether a rule or limit refused it.
+    pub is_refused: bool,
+}
+
+/// The cache's part in an exchange.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Hash)]
+#[repr(u8)]
+pub enum CacheResult {
+    /// The source does not say, or there is no cache.
+    #[default]
+    Unknown = 0,
+    /// Answered from what is stored.
+    Hit = 1,
+    /// Another exchange's fetch served it too.
+    Collapsed = 2,
+    /// The origin was asked, and its answer was stored.
+    Miss = 3,
+    /// The origin was asked, and its answer could not be stored.
+    Pass = 4,
+}
+
+impl CacheResult {
+    /// As signatures and reports write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Hit => "hit",
+            Self::Collapsed => "collapsed",
+            Self::Miss => "miss",
+            Self::Pass => "pass",
+        }
+    }
+}

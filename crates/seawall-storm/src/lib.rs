@@ -1,0 +1,27 @@
+//! Storms: what is new in a site's traffic and costs it much, named in the fewest facts, with a rule and what that rule
+//! would cost everybody else.
+//!
+//! A core crate: no sockets, no files, no clock, no randomness. Time and seeds are arguments, so a week of traffic is
+//! judged in seconds, and twice the same.
+//!
+//! ```text
+//! RequestEvent ─► Recorder (per core) ─► Window ─► Baseline, rises ─► explanation ─► Storm, Crowd ─► Proposal
+//! ```
+
+pub mod event;
+pub mod fact;
+pub mod measure;
+pub mod proposal;
+pub mod signature;
+pub mod specimen;
+pub mod storm;
+pub mod window;
+
+pub use event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
+pub use fact::{FactKind, FactValue};
+pub use measure::{Cost, Measure};
+pub use proposal::{Collateral, Estimate, Proposal, ProposalId, Stage};
+pub use signature::{Signature, Term};
+pub use specimen::{FactKey, Specimen};
+pub use storm::{CrowdKind, Nature, Phase, Storm, StormId};
+pub use window::Window;
