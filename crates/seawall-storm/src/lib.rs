@@ -10,11 +10,13 @@
 
 pub mod event;
 pub mod fact;
+pub mod interval;
 pub mod measure;
 pub mod proposal;
 pub mod signature;
 pub mod specimen;
 pub mod storm;
+pub mod time_zone;
 pub mod window;
 
 pub use event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
