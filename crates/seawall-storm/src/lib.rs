@@ -11,19 +11,27 @@
 pub mod event;
 pub mod fact;
 pub mod interval;
+pub mod judge;
 pub mod measure;
+pub mod policy;
 pub mod proposal;
+pub mod proposer;
 pub mod signature;
 pub mod specimen;
 pub mod storm;
 pub mod time_zone;
+pub mod watch;
 pub mod window;
 
 pub use event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
 pub use fact::{FactKind, FactValue};
+pub use judge::Ground;
 pub use measure::{Cost, Measure};
+pub use policy::{Above, Auto, Load, Policy, Stages};
 pub use proposal::{Collateral, Estimate, Proposal, ProposalId, Stage};
+pub use proposer::Withheld;
 pub use signature::{Signature, Term};
 pub use specimen::{FactKey, Specimen};
-pub use storm::{CrowdKind, Nature, Phase, Storm, StormId};
+pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};
+pub use watch::{Declared, Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings, Withdrawal};
 pub use window::Window;

@@ -1,9 +1,13 @@
 //! [`Proposal`]: a rule against a storm, with its collateral.
 
+use std::fmt;
+use std::str::FromStr;
+
 use seawall_http::UnixTime;
 use seawall_rules::rule::Rule;
 
-use crate::storm::StormId;
+use crate::signature::Signature;
+use crate::storm::{CodeError, StormId, code};
 
 /// A number that was estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,6 +33,27 @@ pub struct Collateral {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub struct ProposalId(pub u32);
 
+impl ProposalId {
+    /// The `count`-th name of a run that began with `seed`: no two alike until 2^30 are used.
+    pub fn nth(seed: u32, count: u32) -> Self {
+        Self(code::nth(seed, count))
+    }
+}
+
+impl fmt::Display for ProposalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&code::print('p', self.0))
+    }
+}
+
+impl FromStr for ProposalId {
+    type Err = CodeError;
+
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        code::parse('p', text).map(Self)
+    }
+}
+
 /// How far a rule made by the machine acts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub enum Stage {
@@ -40,6 +65,17 @@ pub enum Stage {
     All,
 }
 
+impl Stage {
+    /// As reports and metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Part => "part",
+            Self::All => "all",
+        }
+    }
+}
+
 /// A rule against a storm.
 #[derive(Clone, Debug)]
 pub struct Proposal {
@@ -49,6 +85,8 @@ pub struct Proposal {
     pub storm: StormId,
     /// What would be put in force. It expires.
     pub rule: Rule,
+    /// What the rule matches, as facts.
+    pub matches: Signature,
     /// What it would cost everybody else. There is no proposal without it.
     pub collateral: Collateral,
     /// 0 to 1.

@@ -1,6 +1,13 @@
 //! [`Storm`]: a set of exchanges that share a signature, whose cost rose against its own past.
 
+pub(crate) mod code;
+
+use std::fmt;
+use std::str::FromStr;
+
 use seawall_http::UnixTime;
+
+pub use code::CodeError;
 
 use crate::measure::{Cost, Measure};
 use crate::proposal::{Collateral, Estimate};
@@ -9,6 +16,27 @@ use crate::signature::Signature;
 /// Names a storm for as long as it is remembered; printed as `s` and six characters of Crockford's base 32.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub struct StormId(pub u32);
+
+impl StormId {
+    /// The `count`-th name of a run that began with `seed`: no two alike until 2^30 are used.
+    pub fn nth(seed: u32, count: u32) -> Self {
+        Self(code::nth(seed, count))
+    }
+}
+
+impl fmt::Display for StormId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&code::print('s', self.0))
+    }
+}
+
+impl FromStr for StormId {
+    type Err = CodeError;
+
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        code::parse('s', text).map(Self)
+    }
+}
 
 /// What a rise is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
@@ -38,6 +66,31 @@ pub enum CrowdKind {
     Declared,
 }
 
+impl Nature {
+    /// As reports and metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Storm => "storm",
+            Self::Crowd(kind) => kind.as_str(),
+        }
+    }
+}
+
+impl CrowdKind {
+    /// As reports and metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FlashCrowd => "flash-crowd",
+            Self::Crawl => "crawl",
+            Self::Release => "release",
+            Self::Probe => "probe",
+            Self::Job => "job",
+            Self::Rhythm => "rhythm",
+            Self::Declared => "declared",
+        }
+    }
+}
+
 /// Where a storm is in its life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub enum Phase {
@@ -49,6 +102,23 @@ pub enum Phase {
     Paused,
     /// Over.
     Cleared,
+}
+
+impl Phase {
+    /// As reports and metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Growing => "growing",
+            Self::Steady => "steady",
+            Self::Paused => "paused",
+            Self::Cleared => "cleared",
+        }
+    }
+
+    /// Whether exchanges of it are arriving.
+    pub const fn is_raging(self) -> bool {
+        matches!(self, Self::Growing | Self::Steady)
+    }
 }
 
 /// A set of exchanges that share a signature, whose cost rose against its own past.
