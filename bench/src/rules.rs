@@ -46,6 +46,7 @@ fn rule(n: u32, is_storm: bool) -> Rule {
         conditions: if is_storm { storm() } else { conditions(n) },
         action: Action::Deny { status: StatusCode::FORBIDDEN, text: None },
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Configuration,

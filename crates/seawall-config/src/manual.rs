@@ -630,6 +630,8 @@ pub(crate) static RULE: Section = Section {
         value("allow", "method, or array of them", "[\"GET\", \"HEAD\"]", "`refuse-method`: the methods named in the `Allow` field."),
         value("delay", "duration, 1ms to 5m", "\"10s\"", "`tarpit`: how long the answer takes. `bounds.tarpits` says how many may be held."),
         value("mode", "\"enforce\" or \"observe\"", "\"enforce\"", "Whether to act, or only to count what would be done."),
+        words("portion", "share, 1 % to 100 %", "all clients", "\"10 %\"", "On how many of the clients to act, for a rule that is tried out; of the others, what it would do is counted. A client stays in or out while the process runs, and a larger portion holds the smaller.")
+            .foreign(&["percent", "percentage", "sample", "probability"]),
         words("expires", "date, or RFC 3339 time", "never", "2027-01-31", "From when on the rule is no longer applied; a date means its beginning in UTC.")
             .foreign(&["expiry", "until", "expire"]),
         words("note", "string, at most 1000 bytes", "none", "\"seen on 4 May\"", "For people.").foreign(&["comment", "description", "reason"]),

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Code, Diagnostic, Place, Problems, SourceText};
 use crate::manual::{self, Section};
+use crate::share::{self, Share};
 use crate::unit;
 
 /// A value, the key that it stands under, and where.
@@ -167,6 +168,11 @@ impl<'a> Value<'a> {
     /// Bytes per second: `"500 B/s"`.
     pub(crate) fn speed(&self, range: RangeInclusive<u64>, problems: &mut Problems) -> Option<u64> {
         self.with_unit(unit::speed, range, unit::print_speed, "a speed in quotes", " B/s", problems)
+    }
+
+    /// A share of a whole: `"0.1 %"`.
+    pub(crate) fn share(&self, range: RangeInclusive<Share>, problems: &mut Problems) -> Option<Share> {
+        self.with_unit(share::share, range, |share| share.to_string(), "a share in quotes", " %", problems)
     }
 
     fn with_unit<T: PartialOrd + Copy>(

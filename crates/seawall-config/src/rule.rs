@@ -5,11 +5,12 @@ mod check;
 mod conditions;
 mod print;
 
-use seawall_rules::rule::{Action, Author, Mode, Rule};
+use seawall_rules::rule::{Action, Author, Mode, Portion, Rule};
 
 use crate::diagnostic::{Place, Problems};
 use crate::manual;
 use crate::reader::{Table, Value};
+use crate::share::Share;
 use crate::time::read_time;
 
 pub(crate) use action::{field_name, read_partition, read_rate};
@@ -36,6 +37,7 @@ pub(crate) fn read_rule(value: Value<'_>, author: &Author, problems: &mut Proble
     };
     let action = action::read_action(&mut table, &matching.conditions, problems);
     let mode = read_mode(&mut table, problems);
+    let portion = table.read("portion", problems, read_portion).flatten();
     let expires = table.read("expires", problems, read_time);
     let note = table.read("note", problems, |value, problems| value.text(problems)).map(str::to_owned);
     let enabled = table.read("enabled", problems, |value, problems| value.boolean(problems)).unwrap_or(true);
@@ -46,6 +48,7 @@ pub(crate) fn read_rule(value: Value<'_>, author: &Author, problems: &mut Proble
         conditions: matching.conditions,
         action: action.unwrap_or(Action::Allow),
         mode,
+        portion,
         expires,
         note,
         author: author.clone(),
@@ -60,6 +63,18 @@ pub(crate) fn read_rule(value: Value<'_>, author: &Author, problems: &mut Proble
 pub(crate) fn read_name(table: &mut Table<'_>, problems: &mut Problems) -> Option<Named> {
     let value = table.require("name", problems)?;
     Some((value.text(problems)?.to_owned(), value.place()))
+}
+
+/// A part of the clients; `None` within for all of them.
+fn read_portion(value: Value<'_>, problems: &mut Problems) -> Option<Option<Portion>> {
+    let share = value.share(Share::percent(1)..=Share::percent(100), problems)?;
+    match share.whole_percent() {
+        Some(percent) => Some(Portion::percent(percent)),
+        None => {
+            problems.push(value.invalid("`portion` is in whole percent").help("write \"1 %\" or more"));
+            None
+        }
+    }
 }
 
 /// `mode`, which rules and limits share.

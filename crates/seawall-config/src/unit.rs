@@ -1,4 +1,4 @@
-//! Values with units: durations, sizes, speeds and rates, read and printed.
+//! Values with units: durations, sizes, speeds, shares and rates, read and printed.
 
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ pub(crate) enum UnitError {
     TooLarge,
     #[error("a rate is a number of requests per time")]
     NoRate,
+    #[error("\"{0}\" is not a number of percent")]
+    NoShare(String),
+    #[error("a share has at most four digits after the point")]
+    TooFine,
 }
 
 /// What a value measures.
@@ -27,6 +31,7 @@ pub(crate) enum Dimension {
     Time,
     Bytes,
     Speed,
+    Share,
 }
 
 impl UnitError {
@@ -38,6 +43,8 @@ impl UnitError {
                 format!("say the unit: \"{} B\", or KiB, MiB, GiB", text.trim())
             }
             Self::NoUnit(Dimension::Speed) => format!("say the unit: \"{} B/s\"", text.trim()),
+            Self::NoUnit(Dimension::Share) => format!("say the unit: \"{} %\"", text.trim()),
+            Self::NoShare(_) | Self::TooFine => String::from("write for example \"0.1 %\" or \"10 %\""),
             Self::UnknownUnit(_, dimension) => dimension.units().to_owned(),
             Self::NoRate => RATE_HINT.to_owned(),
             Self::Empty | Self::NoNumber(_) => {
@@ -58,6 +65,7 @@ impl Dimension {
             Self::Bytes => {
                 "the units are B, KiB, MiB, GiB, TiB (powers of 1024) and kB, MB, GB, TB (powers of 1000)"
             }
+            Self::Share => "a share is in percent: \"0.1 %\"",
             Self::Speed => "the units are B/s, KiB/s, MiB/s (powers of 1024) and kB/s, MB/s (powers of 1000)",
         }
     }

@@ -10,7 +10,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptes
 use seawall_config::{load_rules, print_rule};
 use seawall_http::UnixTime;
 use seawall_rules::limit::{KeyPart, PartitionKey, Rate};
-use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Rule, Test, check};
+use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Portion, Rule, Test, check};
 
 use crate::corpus;
 
@@ -116,12 +116,14 @@ fn action() -> impl Strategy<Value = Action> {
 fn rule() -> impl Strategy<Value = Rule> {
     let mode = prop_oneof![Just(Mode::Observe), Just(Mode::Enforce)];
     let expires = option::of((0..253_402_300_799_999u64).prop_map(UnixTime));
-    ("[a-z0-9._-]{1,64}", conditions(), action(), mode, expires, option::of(text())).prop_map(
-        |(name, conditions, action, mode, expires, note)| Rule {
+    let portion = option::of((1..=99u8).prop_map(|percent| Portion::percent(percent).unwrap()));
+    ("[a-z0-9._-]{1,64}", conditions(), action(), mode, portion, expires, option::of(text())).prop_map(
+        |(name, conditions, action, mode, portion, expires, note)| Rule {
             name,
             conditions,
             action,
             mode,
+            portion,
             expires,
             note,
             author: Author::Operator,

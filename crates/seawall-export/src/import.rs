@@ -109,6 +109,7 @@ impl Import {
             conditions,
             action,
             mode: Mode::Enforce,
+            portion: None,
             expires: None,
             note: None,
             author: Author::Operator,

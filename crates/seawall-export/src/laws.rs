@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use seawall_http::UnixTime;
 use seawall_rules::limit::{KeyPart, PartitionKey, Rate};
-use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Rule, Test};
+use seawall_rules::rule::{Action, Author, Condition, Fact, Mode, Portion, Rule, Test};
 
 use crate::export::{Options, export};
 use crate::pattern::Pattern;
@@ -28,6 +28,7 @@ fn rule(fact: Fact, test: Test, text: Option<String>) -> Rule {
         conditions: vec![Condition { fact, test, negated: false }],
         action: Action::Deny { status: StatusCode::FORBIDDEN, text },
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Operator,
@@ -167,6 +168,25 @@ fn ranges_of_numbers_hold_of_exactly_their_numbers() {
             assert_eq!(regex.is_match(&number.to_string()), holds, "{number} {expression}");
             assert_eq!(regex.is_match(&format!("00{number}")), holds, "00{number} {expression}");
         }
+    }
+}
+
+#[test]
+fn a_portion_is_named_as_what_cannot_be_said() {
+    let tried = Rule {
+        name: "tried".to_owned(),
+        portion: Portion::percent(10),
+        ..rule(Fact::Path, Test::Exact("/a".to_owned()), None)
+    };
+    for target in Target::ALL {
+        let rules = std::slice::from_ref(&tried);
+        let problems = export(rules, *target, &Options { approximate: false, now: UnixTime(0) }).unwrap_err();
+        assert_eq!(
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["rule `tried`: `portion` cannot be said: which clients it holds is known to this process alone"]
+        );
+        let notes = export(rules, *target, &Options { approximate: true, now: UnixTime(0) }).unwrap().notes;
+        assert!(notes.iter().any(|note| note.to_string().contains("`portion`")), "{target}: {notes:?}");
     }
 }
 

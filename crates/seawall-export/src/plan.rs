@@ -164,6 +164,17 @@ pub(crate) fn plan<'r>(
             plan.notes.push(note(Skip::Expired));
             continue;
         }
+        if rule.portion.is_some() {
+            match options.approximate {
+                true => plan.notes.push(note(Skip::Inexpressible(PORTION.0.to_owned(), PORTION.1))),
+                false => problems.push(Problem {
+                    rule: rule.name.clone(),
+                    what: PORTION.0.to_owned(),
+                    why: PORTION.1,
+                }),
+            }
+            continue;
+        }
         match one(rule, language) {
             Ok(None) => plan.notes.push(note(Skip::NeverMatches)),
             Ok(Some(planned)) => {
@@ -183,6 +194,9 @@ pub(crate) fn plan<'r>(
         false => Err(problems),
     }
 }
+
+/// What no language can say of a rule that acts on a part of the clients, and why.
+const PORTION: (&str, &str) = ("`portion`", "which clients it holds is known to this process alone");
 
 /// Something that a language cannot say.
 struct Gap {

@@ -149,6 +149,7 @@ fn rule(n: u32, conditions: Vec<Condition>) -> Rule {
         conditions,
         action: Action::Deny { status: StatusCode::FORBIDDEN, text: None },
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Operator,

@@ -20,8 +20,11 @@ pub use describe::{describe, describe_limit};
 /// The version that is written where it will do.
 const VERSION: u32 = 1;
 
-/// The version that added the action `absorb`.
+/// The version that added the action `absorb`, and texts of limits.
 const ABSORB_VERSION: u32 = 2;
+
+/// The version that added rules made by the machine, and portions.
+const MACHINE_VERSION: u32 = 3;
 
 /// Why a text is not the JSON form of a rule or limit.
 #[derive(Debug, Error)]
@@ -86,7 +89,7 @@ fn text<T: serde::Serialize>(wire: &T) -> String {
 /// Read first: a form of another version may have members that are unknown here, and that is not what is wrong.
 fn version(json: &str) -> Result<(), DefinitionError> {
     match serde_json::from_str::<wire::VersionWire>(json)?.v {
-        VERSION | ABSORB_VERSION => Ok(()),
+        VERSION | ABSORB_VERSION | MACHINE_VERSION => Ok(()),
         other => Err(DefinitionError::Version(other)),
     }
 }

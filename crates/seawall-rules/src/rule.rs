@@ -1,6 +1,7 @@
 //! What a rule is: a conjunction over request facts, with an action, a mode, an expiry and its provenance.
 
 mod check;
+mod portion;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub use check::{
     REFUSAL_TEXT_BYTES_MAX, Reason, RuleProblem, TEXT_BYTES_MAX, VALUES_MAX, check,
 };
 pub(crate) use check::{check_conditions, check_name, check_partition, check_rate, fact_word};
+pub use portion::Portion;
 
 /// A rule as somebody wrote it. Plain data: comparing two tells whether anything changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,6 +29,8 @@ pub struct Rule {
     pub action: Action,
     /// Whether to do it.
     pub mode: Mode,
+    /// On which clients, if not on all: of the others, what it would do is counted.
+    pub portion: Option<Portion>,
     /// From when on the rule is no longer applied.
     pub expires: Option<UnixTime>,
     /// For people.
@@ -156,4 +160,9 @@ pub enum Author {
     Configuration,
     /// Somebody, at the admin API or by `seawall rules`.
     Operator,
+    /// Seawall itself, against a storm; whoever accepted it said yes, and did not write it.
+    Machine {
+        /// The storm's name, as reports print it.
+        storm: String,
+    },
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use seawall_http::UnixTime;
 
 use crate::limit::{KeyPart, Limit, PartitionKey, Rate};
-use crate::rule::{Action, Author, Condition, Fact, Mode, Rule, Test};
+use crate::rule::{Action, Author, Condition, Fact, Mode, Portion, Rule, Test};
 
 /// Any rule at all, sensible or not.
 pub(crate) fn any_rule() -> impl Strategy<Value = Rule> {
@@ -21,17 +21,27 @@ pub(crate) fn any_rule() -> impl Strategy<Value = Rule> {
         any_mode(),
         option::of(any::<u64>()),
         option::of("(?s).*"),
-        any::<bool>(),
+        option::of((1..100u8).prop_map(|percent| Portion::percent(percent).unwrap())),
+        any_author(),
     );
-    parts.prop_map(|(name, conditions, action, mode, expires, note, configured)| Rule {
+    parts.prop_map(|(name, conditions, action, mode, expires, note, portion, author)| Rule {
         name,
         conditions,
         action,
         mode,
+        portion,
         expires: expires.map(UnixTime),
         note,
-        author: if configured { Author::Configuration } else { Author::Operator },
+        author,
     })
+}
+
+fn any_author() -> impl Strategy<Value = Author> {
+    prop_oneof![
+        Just(Author::Configuration),
+        Just(Author::Operator),
+        "(?s).*".prop_map(|storm| Author::Machine { storm }),
+    ]
 }
 
 /// Any limit at all.

@@ -1,7 +1,8 @@
 //! [`RuleSet`]: rules and limits compiled into something that decides about requests.
 //!
 //! A set is immutable and swapped whole. Rules are tried in order: the first enforced match of a terminal action
-//! decides; `allow` passes and skips later rules and all limits; `absorb` passes and skips later rules; a rule that observes is counted and passed over;
+//! decides; `allow` passes and skips later rules and all limits; `absorb` passes and skips later rules; a rule that observes is counted and passed over,
+//! and so is one whose portion does not hold the client;
 //! a rule that limits is passed over while the request is within its rate; an expired one never matches. Then the
 //! limits, in order.
 //!
@@ -15,6 +16,7 @@ mod decide;
 mod decision;
 mod index;
 mod meter;
+mod part;
 mod patterns;
 mod values;
 
@@ -29,6 +31,7 @@ use thiserror::Error;
 use self::condition::Compiled;
 use self::index::Index;
 use self::meter::Meter;
+use self::part::Part;
 use self::patterns::Patterns;
 use self::values::Slots;
 use crate::limit::{self, Limit, LimitTable};
@@ -160,6 +163,8 @@ struct CompiledRule {
     conditions: Box<[Compiled]>,
     /// Of a rule that limits.
     meter: Option<Box<Meter>>,
+    /// Of a rule that acts on a part of the clients.
+    part: Option<Part>,
 }
 
 #[derive(Debug)]
@@ -179,7 +184,8 @@ impl CompiledRule {
         };
         let conditions =
             definition.conditions.iter().map(|one| Compiled::new(one, slots, patterns)).collect();
-        Self { revision, definition, conditions, meter }
+        let part = definition.portion.map(|portion| Part::new(&definition.name, portion));
+        Self { revision, definition, conditions, meter, part }
     }
 }
 

@@ -187,7 +187,7 @@ impl<S> Rulebook<S> {
                     stored.disabled.insert(name.to_owned());
                 }
             }
-            Author::Operator => {
+            Author::Operator | Author::Machine { .. } => {
                 for rule in stored.rules.iter_mut().filter(|stored| stored.rule.name == name) {
                     rule.enabled = to == Switch::On;
                 }

@@ -26,6 +26,9 @@ pub fn print_rule(rule: &Rule) -> String {
     if rule.mode == Mode::Observe {
         line("mode", text("observe"));
     }
+    if let Some(portion) = rule.portion {
+        line("portion", text(&format!("{} %", portion.as_percent())));
+    }
     if let Some(expires) = rule.expires {
         line("expires", Value::Datetime(from_unix(expires)));
     }

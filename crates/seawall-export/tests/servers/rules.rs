@@ -28,6 +28,7 @@ pub(crate) fn rule(name: &str, conditions: Vec<Condition>, action: Action) -> Ru
         conditions,
         action,
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Operator,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::span;
 use crate::limit::{KeyPart, Limit, PartitionKey, Rate};
-use crate::rule::{Action, Condition, Fact, Mode, Rule, Test};
+use crate::rule::{Action, Condition, Fact, Mode, Portion, Rule, Test};
 
 /// Values of a list that are spelled out; of a longer one, its length is said.
 const VALUES_SHOWN: usize = 4;
@@ -14,7 +14,8 @@ const VALUES_SHOWN: usize = 4;
 /// with "QQGameHall"`. Control characters in texts are escaped, so the line stays one.
 pub fn describe(rule: &Rule) -> String {
     let mode = observing(rule.mode);
-    format!("{mode}{} when {}", Does(&rule.action), All(&rule.conditions))
+    let portion = On(rule.portion);
+    format!("{mode}{portion}{} when {}", Does(&rule.action), All(&rule.conditions))
 }
 
 /// A limit in one line, such as `at most 50 requests per second (100 at once) for each client when path begins
@@ -32,6 +33,15 @@ fn observing(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => "count only: ",
         Mode::Enforce => "",
+    }
+}
+
+/// On whom it acts.
+struct On(Option<Portion>);
+
+impl Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |portion| write!(f, "for {} % of the clients: ", portion.as_percent()))
     }
 }
 

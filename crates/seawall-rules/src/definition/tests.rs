@@ -6,7 +6,7 @@ use seawall_http::UnixTime;
 
 use super::*;
 use crate::limit::{KeyPart, PartitionKey, Rate};
-use crate::rule::{Action, Author, Condition, Fact, Mode, Test};
+use crate::rule::{Action, Author, Condition, Fact, Mode, Portion, Test};
 use crate::sample::{any_limit, any_rule};
 
 fn condition(fact: Fact, test: Test) -> Condition {
@@ -23,6 +23,7 @@ fn story() -> Rule {
         ],
         action: Action::Deny { status: StatusCode::FORBIDDEN, text: None },
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Operator,
@@ -84,6 +85,7 @@ fn the_json_form_of_version_1_does_not_change() {
             text: None,
         },
         mode: Mode::Observe,
+        portion: None,
         expires: Some(UnixTime(1_700_000_000_000)),
         note: Some("seen since Monday".into()),
         ..story()
@@ -97,6 +99,44 @@ fn absorb_is_written_as_version_2_for_an_earlier_program_to_know_that_it_is_too_
     let rule = Rule { action: Action::Absorb, ..story() };
     insta::assert_snapshot!(to_json(&rule), @r#"{"v":2,"name":"qqgamehall","match":[{"fact":"method","test":{"exact":"POST"}},{"fact":"path","test":{"exact":"/ca/cacert.pem"}},{"fact":"user-agent","test":{"prefix":"QQGameHall"}}],"action":"absorb","mode":"enforce","author":"operator"}"#);
     assert_eq!(from_json(&to_json(&rule)).unwrap(), rule);
+}
+
+/// As the machine makes them.
+fn staged() -> Rule {
+    Rule {
+        portion: Portion::percent(10),
+        expires: Some(UnixTime(1_700_000_000_000)),
+        author: Author::Machine { storm: "s0abc12".into() },
+        ..story()
+    }
+}
+
+#[test]
+fn what_the_machine_made_and_what_acts_on_a_part_make_a_form_of_version_3() {
+    insta::assert_snapshot!(to_json(&staged()), @r#"{"v":3,"name":"qqgamehall","match":[{"fact":"method","test":{"exact":"POST"}},{"fact":"path","test":{"exact":"/ca/cacert.pem"}},{"fact":"user-agent","test":{"prefix":"QQGameHall"}}],"action":{"deny":{"status":403}},"mode":"enforce","portion":10,"expires_ms":1700000000000,"author":{"machine":{"storm":"s0abc12"}}}"#);
+    assert_eq!(from_json(&to_json(&staged())).unwrap(), staged());
+    let whole = Rule { portion: None, ..staged() };
+    assert!(to_json(&whole).starts_with(r#"{"v":3,"#));
+    let by_hand = Rule { author: Author::Operator, ..staged() };
+    assert!(to_json(&by_hand).starts_with(r#"{"v":3,"#));
+    let beyond = to_json(&staged()).replace(r#""portion":10"#, r#""portion":100"#);
+    insta::assert_snapshot!(from_json(&beyond).unwrap_err(), @"`portion`: `100` is not from 1 to 99 percent");
+}
+
+/// As earlier programs wrote them.
+#[test]
+fn forms_of_earlier_versions_are_read() {
+    let golden = include_str!("golden.jsonl");
+    let read: Vec<String> = golden.lines().map(|line| describe(&from_json(line).unwrap())).collect();
+    insta::assert_snapshot!(read.join("\n"), @r#"
+    deny 403 when method is POST and path is /ca/cacert.pem and user agent begins with "QQGameHall"
+    count only: allow at most 1 request per 1500ms (2 at once) for each network (/24, IPv6 /48) and `x-app` when `x-app` is not absent and client is in 2001:db8::/32 and content length is from 1 to 9
+    answer from the cache, refusing methods other than GET and HEAD, when method is POST
+    allow at most 1 request per hour (5 at once) for each client, saying "Once a day will do." beyond that, when path begins with "/feed"
+    "#);
+    // What is written of them is what was read: none of them needs a later form.
+    let written: Vec<String> = golden.lines().map(|line| to_json(&from_json(line).unwrap())).collect();
+    assert_eq!(written, golden.lines().collect::<Vec<_>>());
 }
 
 fn error(from: &str, to: &str) -> String {
@@ -116,7 +156,7 @@ fn unknown_members_are_errors_that_name_them() {
 
 #[test]
 fn a_form_of_a_newer_version_is_said_to_be_one() {
-    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":3,"colour":"red","#), @"version 3 is not known here: it was written by a newer seawall");
+    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":4,"colour":"red","#), @"version 4 is not known here: it was written by a newer seawall");
 }
 
 #[test]
@@ -147,6 +187,7 @@ fn a_rule_reads_as_a_sentence() {
     insta::assert_snapshot!(says(Fact::UserAgent, Test::Contains("Bot".into()), true, gone, Mode::Enforce), @r#"deny 410 saying "Moved away" when user agent does not contain "Bot""#);
     let method = || Test::Exact("POST".into());
     insta::assert_snapshot!(says(Fact::Method, method(), false, Action::Absorb, Mode::Enforce), @"answer from the cache, refusing methods other than GET and HEAD, when method is POST");
+    insta::assert_snapshot!(describe(&staged()), @r#"for 10 % of the clients: deny 403 when method is POST and path is /ca/cacert.pem and user agent begins with "QQGameHall""#);
     let empty = Rule { conditions: vec![], ..story() };
     insta::assert_snapshot!(describe(&empty), @"deny 403 when anything is asked for");
 }

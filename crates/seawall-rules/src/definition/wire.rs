@@ -1,4 +1,4 @@
-//! The JSON forms of versions 1 and 2. These types mirror the definitions and change only with the version; the two differ
+//! The JSON forms of versions 1 to 3. These types mirror the definitions and change only with the version; they differ
 //! in what they can say, not in how they say it.
 
 use http::{HeaderName, StatusCode};
@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use seawall_http::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use super::{ABSORB_VERSION, DefinitionError, VERSION, span};
+use super::{ABSORB_VERSION, DefinitionError, MACHINE_VERSION, VERSION, span};
 use crate::limit::{KeyPart, Limit, PartitionKey, Rate};
-use crate::rule::{Action, Author, Condition, Fact, Mode, Rule, Test};
+use crate::rule::{Action, Author, Condition, Fact, Mode, Portion, Rule, Test};
 
 #[derive(Deserialize)]
 pub(super) struct VersionWire {
@@ -24,6 +24,9 @@ pub(super) struct RuleWire {
     conditions: Vec<ConditionWire>,
     action: ActionWire,
     mode: ModeWire,
+    /// In percent. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    portion: Option<u8>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_ms: Option<u64>,
@@ -138,10 +141,14 @@ enum ModeWire {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum AuthorWire {
     Configuration,
     Operator,
+    /// Since version 3.
+    Machine {
+        storm: String,
+    },
 }
 
 // === out ===
@@ -149,21 +156,31 @@ enum AuthorWire {
 impl From<&Rule> for RuleWire {
     fn from(rule: &Rule) -> Self {
         Self {
-            v: match rule.action {
-                Action::Absorb | Action::Limit { text: Some(_), .. } => ABSORB_VERSION,
-                _ => VERSION,
-            },
+            v: version(rule),
             name: rule.name.clone(),
             conditions: rule.conditions.iter().map(ConditionWire::from).collect(),
             action: ActionWire::from(&rule.action),
             mode: rule.mode.into(),
+            portion: rule.portion.map(Portion::as_percent),
             expires_ms: rule.expires.map(|time| time.0),
             note: rule.note.clone(),
-            author: match rule.author {
+            author: match &rule.author {
                 Author::Configuration => AuthorWire::Configuration,
                 Author::Operator => AuthorWire::Operator,
+                Author::Machine { storm } => AuthorWire::Machine { storm: storm.clone() },
             },
         }
+    }
+}
+
+/// The earliest version that can say it.
+const fn version(rule: &Rule) -> u32 {
+    if rule.portion.is_some() || matches!(rule.author, Author::Machine { .. }) {
+        return MACHINE_VERSION;
+    }
+    match rule.action {
+        Action::Absorb | Action::Limit { text: Some(_), .. } => ABSORB_VERSION,
+        _ => VERSION,
     }
 }
 
@@ -265,11 +282,13 @@ impl TryFrom<RuleWire> for Rule {
             conditions: conditions_in(wire.conditions)?,
             action: wire.action.try_into()?,
             mode: wire.mode.into(),
+            portion: wire.portion.map(portion_in).transpose()?,
             expires: wire.expires_ms.map(UnixTime),
             note: wire.note,
             author: match wire.author {
                 AuthorWire::Configuration => Author::Configuration,
                 AuthorWire::Operator => Author::Operator,
+                AuthorWire::Machine { storm } => Author::Machine { storm },
             },
         })
     }
@@ -326,6 +345,10 @@ impl From<ModeWire> for Mode {
             ModeWire::Enforce => Self::Enforce,
         }
     }
+}
+
+fn portion_in(percent: u8) -> Result<Portion, DefinitionError> {
+    Portion::percent(percent).ok_or_else(|| value("portion", percent.to_string(), "from 1 to 99 percent"))
 }
 
 fn conditions_in(wire: Vec<ConditionWire>) -> Result<Vec<Condition>, DefinitionError> {

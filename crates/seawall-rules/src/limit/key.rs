@@ -16,6 +16,13 @@ pub struct Key {
     pub(super) tag: u64,
 }
 
+impl Key {
+    /// A uniform number for it.
+    pub(crate) const fn place(&self) -> u64 {
+        self.place
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(_)")

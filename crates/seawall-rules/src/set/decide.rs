@@ -104,6 +104,7 @@ impl<'s> Course<'s, '_> {
             retry_after: None,
             allow,
         };
+        let mode = self.mode(rule);
         let verdict = match &rule.definition.action {
             Action::Allow => Verdict::Pass,
             Action::Deny { status, text } => Verdict::Refuse(refusal(*status, text.as_deref(), &[])),
@@ -119,9 +120,9 @@ impl<'s> Course<'s, '_> {
             Action::Tarpit { delay } => {
                 Verdict::Tarpit { refusal: refusal(StatusCode::FORBIDDEN, None, &[]), delay: *delay }
             }
-            Action::Limit { .. } => self.limit_rule(index, rule)?,
+            Action::Limit { .. } => self.limit_rule(index, rule, mode)?,
         };
-        match rule.definition.mode {
+        match mode {
             Mode::Enforce => {
                 counters.enforced();
                 Some(verdict)
@@ -133,12 +134,20 @@ impl<'s> Course<'s, '_> {
         }
     }
 
+    /// Whether the rule acts on this client.
+    fn mode(&self, rule: &CompiledRule) -> Mode {
+        match &rule.part {
+            Some(part) if !part.holds(self.values.facts, self.table) => Mode::Observe,
+            _ => rule.definition.mode,
+        }
+    }
+
     /// What a rule that limits comes to, if the request is beyond its rate.
-    fn limit_rule(&mut self, index: usize, rule: &'s CompiledRule) -> Option<Verdict<'s>> {
+    fn limit_rule(&mut self, index: usize, rule: &'s CompiledRule, mode: Mode) -> Option<Verdict<'s>> {
         let meter: &Meter = rule.meter.as_ref()?;
         let keys = meter.keys(&mut self.values, self.table);
         let metered = meter.count(self.table, &keys, self.now.mono);
-        if rule.definition.mode == Mode::Enforce {
+        if mode == Mode::Enforce {
             self.note_quota(&rule.definition.name, &metered);
         }
         if metered.outcome.allowed {

@@ -9,8 +9,7 @@
 
 use std::net::IpAddr;
 
-use seawall_http::{ClientAddr, ClientSource, claimed, prefix_of};
-
+use seawall_http::{ClientAddr, ClientSource, RequestFacts, claimed, prefix_of};
 use siphasher::sip128::SipHasher13;
 
 use super::values::{Slot, Slots, USER_AGENT, Values};
@@ -179,6 +178,16 @@ impl Part {
 const CLIENT_V4: u8 = 32;
 const CLIENT_V6: u8 = 64;
 const WHOLE: (u8, u8) = (32, 128);
+
+/// Whose request it is: of an undeclared intermediary's, the visitor that it names.
+pub(super) fn client(key: &mut KeyHasher, facts: &RequestFacts<'_>) {
+    let client = facts.client;
+    if client.source != ClientSource::SuspectedIntermediary {
+        return network(key, NETWORK, Some(client.addr), (CLIENT_V4, CLIENT_V6));
+    }
+    network(key, PEER, Some(client.peer), WHOLE);
+    network(key, CLAIMED, claimed(facts.fields).and_then(|claim| claim.addr), (CLIENT_V4, CLIENT_V6));
+}
 
 fn network(key: &mut KeyHasher, kind: u8, addr: Option<ClientAddr>, (v4, v6): (u8, u8)) {
     let Some(addr) = addr else {

@@ -12,7 +12,7 @@ use seawall_http::{
 
 use super::*;
 use crate::limit::{KeyPart, PartitionKey, Rate};
-use crate::rule::{Author, Condition, Fact, Mode, Test};
+use crate::rule::{Author, Condition, Fact, Mode, Portion, Test};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -42,6 +42,7 @@ fn rule(name: &str, conditions: Vec<Condition>, action: Action) -> Rule {
         conditions,
         action,
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Operator,

@@ -70,6 +70,7 @@ fn holder(kind: Kind, author: &Author) -> String {
     let from = match author {
         Author::Configuration => " of the configuration",
         Author::Operator => "",
+        Author::Machine { .. } => " made by the machine",
     };
     format!("a {}{from}", kind.as_str())
 }
@@ -77,6 +78,8 @@ fn holder(kind: Kind, author: &Author) -> String {
 fn advice(name: &str, author: &Author) -> String {
     match author {
         Author::Configuration => "take another name".to_owned(),
-        Author::Operator => format!("take another name, or first `seawall rules retire {name}`"),
+        Author::Operator | Author::Machine { .. } => {
+            format!("take another name, or first `seawall rules retire {name}`")
+        }
     }
 }

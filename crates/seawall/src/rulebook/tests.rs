@@ -23,6 +23,7 @@ fn rule(name: &str, path: &str) -> Rule {
         conditions: vec![Condition { fact: Fact::Path, test: Test::Exact(path.to_owned()), negated: false }],
         action: Action::Deny { status: StatusCode::FORBIDDEN, text: None },
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Configuration,

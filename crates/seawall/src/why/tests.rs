@@ -101,6 +101,7 @@ fn rule(name: &str, conditions: Vec<Condition>, action: Action) -> Rule {
         conditions,
         action,
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Configuration,

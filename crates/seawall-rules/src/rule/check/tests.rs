@@ -10,6 +10,7 @@ fn rule(conditions: Vec<Condition>, action: Action) -> Rule {
         conditions,
         action,
         mode: Mode::Enforce,
+        portion: None,
         expires: None,
         note: None,
         author: Author::Operator,

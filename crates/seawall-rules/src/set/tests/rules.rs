@@ -309,6 +309,81 @@ fn more_expressions_than_a_worker_remembers_still_match() {
     }
 }
 
+/// A rule on part of the clients.
+fn on(percent: u8, rule: Rule) -> Rule {
+    Rule { portion: Portion::percent(percent), ..rule }
+}
+
+fn clients() -> impl Iterator<Item = String> {
+    (0..1000u32).map(|n| format!("10.0.{}.{}", n / 250, n % 250))
+}
+
+#[test]
+fn a_rule_with_a_portion_acts_on_so_many_clients_and_counts_the_others() {
+    let mut gate = Gate::new(vec![on(10, rule("a", vec![path("/a")], deny()))], vec![]);
+    let refused = clients().filter(|client| !gate.passes(&get("/a").from(client))).count();
+    assert!((70..=130).contains(&refused), "{refused} of 1000");
+    let counts = Counts {
+        matched: 1000,
+        enforced: refused as u64,
+        observed: 1000 - refused as u64,
+        ..Counts::default()
+    };
+    assert_eq!(gate.tally.rule(0), counts);
+}
+
+#[test]
+fn a_client_stays_in_or_out_of_a_portion_and_a_larger_one_holds_it() {
+    let deny_on = |percent| vec![on(percent, rule("a", vec![], deny()))];
+    let mut gate = Gate::new(deny_on(20), vec![]);
+    let refused = |gate: &mut Gate| -> Vec<String> {
+        clients().filter(|client| !gate.passes(&get("/a").from(client))).collect()
+    };
+    let first = refused(&mut gate);
+    gate.wait(3600);
+    assert_eq!(refused(&mut gate), first);
+    gate.swap(deny_on(60), vec![]);
+    let larger = refused(&mut gate);
+    assert!(larger.len() > first.len() && first.iter().all(|client| larger.contains(client)));
+    // Another rule draws anew: about a fifth of these are its own.
+    gate.swap(vec![on(20, rule("b", vec![], deny()))], vec![]);
+    let other = refused(&mut gate);
+    let both = other.iter().filter(|client| first.contains(client)).count();
+    assert!((15..=70).contains(&both), "{both} of {} and {}", first.len(), other.len());
+}
+
+#[test]
+fn the_addresses_of_one_household_are_in_a_portion_or_out_of_it_together() {
+    let mut gate = Gate::new(vec![on(50, rule("a", vec![], deny()))], vec![]);
+    let mut passed = [0; 2];
+    for net in 0..40 {
+        let of = |host: u32| get("/").from(&format!("2001:db8:0:{net:x}::{host:x}"));
+        let passes = gate.passes(&of(1));
+        assert!((2..20).all(|host| gate.passes(&of(host)) == passes));
+        passed[usize::from(passes)] += 1;
+    }
+    assert!(passed.iter().all(|count| *count > 5), "{passed:?}");
+}
+
+#[test]
+fn visitors_behind_an_undeclared_intermediary_are_drawn_one_by_one() {
+    let mut gate = Gate::new(vec![on(50, rule("a", vec![], deny()))], vec![]);
+    let from = |visitor: &str| get("/").with("X-Forwarded-For", visitor).suspected();
+    let refused = clients().filter(|visitor| !gate.passes(&from(visitor))).count();
+    assert!((400..=600).contains(&refused), "{refused} of 1000");
+}
+
+#[test]
+fn what_goes_beyond_a_rate_is_refused_to_the_portion_alone() {
+    let at_most =
+        Action::Limit { rate: rate(1, 3600, 1), by: PartitionKey(vec![KeyPart::Client]), text: None };
+    let mut gate = Gate::new(vec![on(30, rule("a", vec![], at_most))], vec![]);
+    let refused = clients().filter(|client| gate.pass_of(2, &get("/").from(client)) == 1).count();
+    assert!((250..=350).contains(&refused), "{refused} of 1000");
+    let counts = gate.tally.rule(0);
+    assert_eq!((counts.exceeded, counts.enforced + counts.observed), (1000, 1000));
+}
+
 #[test]
 fn everything_wrong_with_a_set_is_said_at_once() {
     let rules = vec![
