@@ -1,0 +1,119 @@
+//! [`Document`]: what is told, before it is HTML or Markdown.
+
+/// A page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Its title.
+    pub title: String,
+    /// What it says, in order.
+    pub blocks: Vec<Block>,
+}
+
+/// One part of a page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Begins a section.
+    Heading(&'static str),
+    /// A paragraph.
+    Paragraph(Text),
+    /// Points, one under the other.
+    List(Vec<Text>),
+    /// A table: what stands at the head of each column, and rows of as many cells.
+    Table {
+        /// Column heads; those of numbers are set to the right.
+        head: Vec<Column>,
+        /// Cells.
+        rows: Vec<Vec<Text>>,
+    },
+    /// Lines to be copied.
+    Lines(String),
+    /// Curves over time.
+    Chart(Chart),
+}
+
+/// The head of a column.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Column {
+    /// Of words.
+    Words(&'static str),
+    /// Of numbers.
+    Number(&'static str),
+}
+
+/// Curves over one axis of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chart {
+    /// What is shown, with its unit.
+    pub title: &'static str,
+    /// The curves, at most three.
+    pub curves: Vec<Curve>,
+}
+
+/// One curve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// What it shows.
+    pub name: &'static str,
+    /// Time in seconds since the epoch, ascending, and value; `None` breaks the line: nobody watched.
+    pub points: Vec<(u64, Option<f64>)>,
+}
+
+/// Running text.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Text(pub Vec<Span>);
+
+/// A piece of text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Span {
+    /// Ours.
+    Plain(String),
+    /// A value, as rules or requests have it: quoted letter by letter.
+    Value(String),
+}
+
+impl Text {
+    /// Of our own words.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self(vec![Span::Plain(text.into())])
+    }
+
+    /// Of a value.
+    pub fn value(text: impl Into<String>) -> Self {
+        Self(vec![Span::Value(text.into())])
+    }
+
+    /// This, then our own words.
+    #[must_use]
+    pub fn then(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Span::Plain(text.into()));
+        self
+    }
+
+    /// This, then a value.
+    #[must_use]
+    pub fn then_value(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Span::Value(text.into()));
+        self
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::plain(text)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::plain(text)
+    }
+}
+
+/// A character that must not reach a page: controls, and what turns the direction of writing or hides (Unicode
+/// TR36 §2.10.1).
+pub(crate) fn is_unfit(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
