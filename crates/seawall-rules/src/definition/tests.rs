@@ -130,7 +130,7 @@ fn forms_of_earlier_versions_are_read() {
     let read: Vec<String> = golden.lines().map(|line| describe(&from_json(line).unwrap())).collect();
     insta::assert_snapshot!(read.join("\n"), @r#"
     deny 403 when method is POST and path is /ca/cacert.pem and user agent begins with "QQGameHall"
-    count only: allow at most 1 request per 1500ms (2 at once) for each network (/24, IPv6 /48) and `x-app` when `x-app` is not absent and client is in 2001:db8::/32 and content length is from 1 to 9
+    count only: allow at most 1 request per 1500ms (2 at once) for each network (/24, IPv6 /48) and field x-app when field x-app is not absent and client is in 2001:db8::/32 and content length is from 1 to 9
     answer from the cache, refusing methods other than GET and HEAD, when method is POST
     allow at most 1 request per hour (5 at once) for each client, saying "Once a day will do." beyond that, when path begins with "/feed"
     "#);
