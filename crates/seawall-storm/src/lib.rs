@@ -8,6 +8,7 @@
 //! RequestEvent ─► Recorder (per core) ─► Window ─► Baseline, rises ─► explanation ─► Storm, Crowd ─► Proposal
 //! ```
 
+pub mod detector;
 pub mod event;
 pub mod fact;
 pub mod interval;
@@ -16,6 +17,7 @@ pub mod measure;
 pub mod policy;
 pub mod proposal;
 pub mod proposer;
+pub mod rise;
 pub mod signature;
 pub mod specimen;
 pub mod storm;
@@ -23,6 +25,7 @@ pub mod time_zone;
 pub mod watch;
 pub mod window;
 
+pub use detector::{Detector, Named, Settings};
 pub use event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
 pub use fact::{FactKind, FactValue};
 pub use judge::Ground;
@@ -30,7 +33,8 @@ pub use measure::{Cost, Measure};
 pub use policy::{Above, Auto, Load, Policy, Stages};
 pub use proposal::{Collateral, Estimate, Proposal, ProposalId, Stage};
 pub use proposer::Withheld;
-pub use signature::{Signature, Term};
+pub use rise::{Diversity, Profile, Rise, Scale};
+pub use signature::{Inexpressible, Part, Signature, Term};
 pub use specimen::{FactKey, Specimen};
 pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};
 pub use watch::{Declared, Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings, Withdrawal};
