@@ -62,6 +62,7 @@ pub fn facts<'a>(fields: &'a [Field<'a>], number: u32) -> RequestFacts<'a> {
         fields,
         content: ContentLength::Absent,
         client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+        tls: None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `decide`, `limit` or
-//! `lookup`. Seeds, clients and time are fixed, so that two runs do the same.
+//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `print`, `decide`, `limit`
+//! or `lookup`. Seeds, clients and time are fixed, so that two runs do the same.
 //!
 //! Only what happens below `measured` is to be counted (`--toggle-collect='*measured*'`): the set-up and the first
 //! rounds, which fill lazy automata and tables, are not.
@@ -17,7 +17,7 @@ use seawall_cache::key::Target;
 use seawall_cache::stored::Received;
 use seawall_cache::{CacheKey, CachePlan, Policy, QueryPolicy, StoredResponse, plan};
 use seawall_http::h1::{FieldStorage, HeadBounds, HeadScanner, Scan, parse};
-use seawall_http::{Now, RequestFacts, Scheme, UnixTime};
+use seawall_http::{Field, HeaderPrint, Now, Protocol, RequestFacts, Scheme, UnixTime};
 use seawall_rules::limit::{Gcra, KeyHasher, LimitTable};
 use seawall_rules::set::{Scratch, Verdict};
 use seawall_rules::tally::Tally;
@@ -29,6 +29,7 @@ fn main() -> Result<()> {
     let count: u32 = arguments.next().and_then(|text| text.parse().ok()).context("how often?")?;
     match part.as_str() {
         "parse" => parsing(count),
+        "print" => printing(count),
         "decide" => deciding(count),
         "limit" => limiting(count),
         "lookup" => looking_up(count)?,
@@ -55,6 +56,31 @@ fn parsing(count: u32) {
         let mut storage = FieldStorage::new();
         let head = parse(&input[start..end], &mut storage, bounds);
         assert_eq!(head.map(|head| head.fields.len()), Ok(9));
+    };
+    (0..WARM_UP).for_each(&mut work);
+    measured(count, &mut work);
+}
+
+/// The fingerprint of the names of twelve fields, as Firefox sends them.
+fn printing(count: u32) {
+    let names = [
+        "Host",
+        "User-Agent",
+        "Accept",
+        "Accept-Language",
+        "Accept-Encoding",
+        "Connection",
+        "Cookie",
+        "Upgrade-Insecure-Requests",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site",
+        "Priority",
+    ];
+    let fields = names.map(|name| Field { name, value: b"" });
+    let mut work = |_| {
+        let print = HeaderPrint::of(Protocol::Http11, black_box(&fields));
+        assert_eq!(print.shape.names(), 9);
     };
     (0..WARM_UP).for_each(&mut work);
     measured(count, &mut work);

@@ -57,6 +57,7 @@ fn facts<'a>(fields: &'a [Field<'a>]) -> RequestFacts<'a> {
         fields,
         content: ContentLength::Absent,
         client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+        tls: None,
     }
 }
 

@@ -72,6 +72,7 @@ fn with_facts(fields: &[Field<'_>], look: impl FnOnce(&RequestFacts<'_>)) {
         fields,
         content: ContentLength::Absent,
         client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+        tls: None,
     });
 }
 

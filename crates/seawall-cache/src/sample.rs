@@ -28,6 +28,7 @@ pub(crate) fn with_request<T>(
         fields: &fields,
         content: ContentLength::Absent,
         client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+        tls: None,
     })
 }
 

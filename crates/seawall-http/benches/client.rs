@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use seawall_http::hop_fields::{Received, set_forwarded, strip_request};
 use seawall_http::target::{normalise_host, normalise_path, query_shape};
 use seawall_http::{
-    ClientAddr, ClientFieldName, ClientIdentity, ClientSource, Field, IntermediaryDetector,
+    ClientAddr, ClientFieldName, ClientIdentity, ClientSource, Field, HeaderPrint, IntermediaryDetector,
     IntermediaryLimits, NetworkSet, Now, PeerRequest, Protocol, Scheme, TrustedHops, UnixTime, claimed,
     identify, named_set,
 };
@@ -51,6 +51,7 @@ fn identity() {
     let (outsider, hop) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([151, 101, 1, 7]));
     measure("identify: untrusted peer", |_| identify(&trusted, black_box(outsider), &fields));
     measure("claimed: nothing claimed, 10 fields", |_| claimed(black_box(&fields)));
+    measure("header print: 10 fields", |_| HeaderPrint::of(Protocol::Http11, black_box(&fields)));
     fields.push(field("X-Forwarded-For", "198.51.100.17, 192.0.2.44, 172.64.3.9"));
     measure("identify: two trusted hops", |_| identify(&trusted, black_box(hop), &fields));
     measure("claimed: X-Forwarded-For", |_| claimed(black_box(&fields)));

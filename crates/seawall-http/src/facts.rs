@@ -4,6 +4,8 @@
 //! reads them and nothing else.
 
 use crate::client::ClientIdentity;
+use crate::header_shape::HeaderPrint;
+use crate::ja4::Ja4;
 
 /// One field line as received (RFC 9110 §5): the name's case is the sender's, HTTP/2 names are lower-case.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,6 +90,9 @@ pub struct RequestFacts<'a> {
     pub content: ContentLength,
     /// Who sent it.
     pub client: ClientIdentity,
+    /// The fingerprint of the client's TLS: of the connection, unless that is a trusted hop's; then what the hop says
+    /// of the client, if the configuration names a field for it. None in clear text.
+    pub tls: Option<Ja4>,
 }
 
 impl<'a> RequestFacts<'a> {
@@ -99,6 +104,11 @@ impl<'a> RequestFacts<'a> {
     /// All field lines of that name, in order.
     pub fn field_lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// The fingerprint of the field names, and which of the well-known ones are there. Computed at each call.
+    pub fn header_print(&self) -> HeaderPrint {
+        HeaderPrint::of(self.protocol, self.fields)
     }
 
     /// The `User-Agent` field (RFC 9110 §10.1.5).

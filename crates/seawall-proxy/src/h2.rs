@@ -285,6 +285,7 @@ impl Front {
             fields: &storage,
             content: line.content,
             client: worker.identify(view, self.peer, &storage, now),
+            tls: None,
         };
         let refused = |refusal: &Refusal<'_>, quota| {
             let (source, accept) = (facts.client.source, facts.field("accept"));

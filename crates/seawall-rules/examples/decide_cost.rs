@@ -78,6 +78,7 @@ fn measured(
             fields: if is_storm { &storm } else { &reader },
             content: ContentLength::Absent,
             client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+            tls: None,
         };
         let now = Now { wall: UnixTime::from_secs(1_800_000_000), mono: step * 1_000_000 };
         let decision = set.decide(black_box(&facts), scratch, table, tally, now);

@@ -226,6 +226,7 @@ fn response() -> StoredResponse {
         fields: &[],
         content: ContentLength::Absent,
         client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+        tls: None,
     };
     let mut fields = HeaderMap::new();
     for (name, value) in [

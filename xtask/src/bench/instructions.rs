@@ -103,7 +103,7 @@ fn compare(counts: &Counts, baseline: &Counts) -> Result<()> {
     Ok(())
 }
 
-const PARTS: &[&str] = &["decide", "limit", "lookup", "parse"];
+const PARTS: &[&str] = &["decide", "limit", "lookup", "parse", "print"];
 
 const CALLS: u32 = 20_000;
 

@@ -58,6 +58,7 @@ impl Oracle {
             fields: head.fields,
             content: head.framing.content_length(),
             client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+            tls: None,
         };
         let now = Now { wall: NOW, mono: 0 };
         let tally = Tally::new(&self.set);

@@ -83,6 +83,7 @@ pub(crate) fn with_facts<T>(admitted: &Admitted, look: impl FnOnce(&RequestFacts
         fields: &fields,
         content: ContentLength::Absent,
         client: admitted.client,
+        tls: None,
     })
 }
 

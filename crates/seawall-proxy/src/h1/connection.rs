@@ -314,6 +314,7 @@ impl Connection {
             fields: head.fields,
             content: head.framing.content_length(),
             client: worker.identify(view, self.peer.ip(), head.fields, now),
+            tls: None,
         };
         let keeps_alive = self.keeps_alive(head, &view.snapshot.bounds);
         match admit(&worker, view, &facts, now) {

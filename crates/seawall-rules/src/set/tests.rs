@@ -132,6 +132,7 @@ impl Request {
             fields: &fields,
             content: self.content,
             client: self.client,
+            tls: None,
         })
     }
 }

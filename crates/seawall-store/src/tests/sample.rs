@@ -38,6 +38,7 @@ pub(crate) fn response_to(request: &[(&str, &str)], lines: &[(&str, &str)]) -> S
         fields: &request,
         content: ContentLength::Absent,
         client: ClientIdentity { addr, source: ClientSource::Peer, peer: addr },
+        tls: None,
     };
     let mut fields = HeaderMap::new();
     for (name, value) in lines {
