@@ -10,6 +10,7 @@
 
 pub mod detector;
 pub mod event;
+pub mod evidence;
 pub mod fact;
 pub mod interval;
 pub mod judge;
