@@ -1,5 +1,7 @@
 //! [`Config`]: the checked configuration, plain data with every default filled in.
 
+mod storms;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use ipnet::IpNet;
 use seawall_cache::Policy;
 use seawall_rules::limit::Limit;
 use seawall_rules::rule::Rule;
+
+pub use storms::{Auto, DeclaredGood, DetectConfig, LeastRise, OnlyAbove, StormPolicy};
 
 /// Everything that one process needs to know.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,6 +34,12 @@ pub struct Config {
     pub log: LogConfig,
     /// Where responses are stored.
     pub cache: CacheConfig,
+    /// How storms are looked for.
+    pub detect: DetectConfig,
+    /// What may be done about the storms of hosts that no site has.
+    pub storms: StormPolicy,
+    /// Clients that no rule of the machine may match.
+    pub declared_good: Vec<DeclaredGood>,
     /// The sites; never empty.
     pub sites: Vec<Site>,
     /// Limits, in order.
@@ -178,6 +188,8 @@ pub struct Site {
     pub cache: Option<SiteCache>,
     /// The `Cache-Control` field of what is served from a folder (RFC 9111 §5.2); `None` sends none.
     pub cache_control: Option<HeaderValue>,
+    /// What may be done about its storms without asking.
+    pub storms: StormPolicy,
 }
 
 /// How one site's responses are cached.

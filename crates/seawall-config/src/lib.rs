@@ -27,6 +27,7 @@ mod rule_files;
 mod settings;
 mod share;
 mod site;
+mod storms;
 mod time;
 mod unit;
 mod whole;

@@ -11,7 +11,8 @@ use toml::de::DeTable;
 
 use crate::cache::read_cache;
 use crate::config::{
-    Bounds, CacheConfig, ClientConfig, Config, Listen, LogConfig, OriginGroup, SiteCache, SiteTls, Source,
+    Auto, Bounds, CacheConfig, ClientConfig, Config, DeclaredGood, DetectConfig, Listen, LogConfig,
+    OriginGroup, SiteCache, SiteTls, Source, StormPolicy,
 };
 use crate::diagnostic::{Code, Diagnostic, Place, Problems, SourceText};
 use crate::files::Files;
@@ -23,7 +24,8 @@ use crate::reader::{Table, Value};
 use crate::rule::{Named, read_rule};
 use crate::rule_files::read_rule_files;
 use crate::settings::{read_bounds, read_client, read_log, read_path};
-use crate::site::{ReadSite, read_site};
+use crate::site::{ReadSite, SiteDefaults, read_site};
+use crate::storms::{read_detect, read_good, read_policy};
 use crate::whole;
 
 /// What came of loading: a result, and what is odd but forbids nothing.
@@ -135,7 +137,16 @@ fn nowhere(name: &str) -> Place {
 fn catch_all(source: Option<Source>, origins: Vec<crate::origin::ReadOrigin>) -> ReadSite {
     let hosts = vec![(String::from("*"), nowhere("command line"))];
     let cache = matches!(source, Some(Source::Origins(_))).then(SiteCache::default);
-    ReadSite { hosts, source, origins, tls: None, wants_tls: false, cache, cache_control: None }
+    ReadSite {
+        hosts,
+        source,
+        origins,
+        tls: None,
+        wants_tls: false,
+        cache,
+        cache_control: None,
+        storms: StormPolicy::default(),
+    }
 }
 
 /// Parses a text and reads it, also where it is not all TOML; then only what a lost line cannot have caused is
@@ -228,8 +239,7 @@ fn claim(name: Option<Named>, names: &mut HashMap<String, Place>, problems: &mut
     match names.get(&name) {
         Some(first) => {
             let diagnostic = place.error(Code::Duplicate, format!("the name \"{name}\" is taken"));
-            problems
-                .push(diagnostic.help("each rule and limit needs its own name").also(first, "first here"));
+            problems.push(diagnostic.help("each needs its own name").also(first, "first here"));
         }
         None => {
             names.insert(name, place);
@@ -258,6 +268,9 @@ struct Read {
     bounds: Option<Bounds>,
     log: Option<LogConfig>,
     cache: Option<CacheConfig>,
+    detect: Option<DetectConfig>,
+    storms: StormPolicy,
+    declared_good: Vec<DeclaredGood>,
     sites: Vec<ReadSite>,
     limits: Vec<Limit>,
     rules: Vec<Rule>,
@@ -271,6 +284,14 @@ impl Reading<'_, '_> {
         let admin = top.read("admin", self.problems, read_admin);
         let state = top.read("state", self.problems, |value, problems| read_path(value, folder, problems));
         let workers = top.read("workers", self.problems, |value, problems| value.integer(0..=1024, problems));
+        let detect = top.read("detect", self.problems, read_detect);
+        let mut defaults = SiteDefaults::default();
+        if let Some(value) = top.get("origin-pool") {
+            read_pool(value, &mut defaults.pool, self.problems);
+        }
+        if let Some(value) = top.get("storms") {
+            read_policy(value, &mut defaults.storms, self.problems);
+        }
         let read = Read {
             listen,
             admin,
@@ -280,19 +301,32 @@ impl Reading<'_, '_> {
             bounds: top.read("bounds", self.problems, read_bounds),
             log: top.read("log", self.problems, |value, problems| read_log(value, folder, problems)),
             cache: top.read("cache", self.problems, |value, problems| read_cache(value, folder, problems)),
-            sites: self.sites(&mut top),
+            detect,
+            declared_good: self.declared_good(&mut top),
+            sites: self.sites(&mut top, &defaults),
             limits: self.limits(&mut top),
             rules: self.rules(&mut top),
+            storms: defaults.storms,
         };
+        if let Some(place) = top.peek("detect").map(|value| value.place()) {
+            self.warn_of_idle_policies(&read, &place);
+        }
         top.finish("here", self.problems);
         read
     }
 
-    fn sites(&mut self, top: &mut Table<'_>) -> Vec<ReadSite> {
-        let mut pool = OriginGroup::default();
-        if let Some(value) = top.get("origin-pool") {
-            read_pool(value, &mut pool, self.problems);
+    /// Who lets the machine act, and does not let it look, has probably forgotten one of them.
+    fn warn_of_idle_policies(&mut self, read: &Read, detect: &Place) {
+        let looks = read.detect.as_ref().is_none_or(|detect| detect.enabled);
+        let acts = |policy: &StormPolicy| matches!(policy.auto, Auto::Limit | Auto::Deny);
+        if !looks && (acts(&read.storms) || read.sites.iter().any(|site| acts(&site.storms))) {
+            let warning =
+                detect.warning(Code::Suspicious, "storms are not looked for, so `auto` has no effect");
+            self.problems.push(warning.help("remove `enabled = false`, or `auto`"));
         }
+    }
+
+    fn sites(&mut self, top: &mut Table<'_>, defaults: &SiteDefaults) -> Vec<ReadSite> {
         let Some(value) = top.get("site") else {
             let diagnostic = Place::new(self.source, 0..0).error(Code::MissingKey, "there is no site");
             let help = "add\n[[site]]\nhosts = [\"www.example.org\"]\norigin = \"http://127.0.0.1:8080\"";
@@ -304,7 +338,19 @@ impl Reading<'_, '_> {
             let diagnostic = value.error(Code::MissingKey, "there is no site");
             self.problems.push(diagnostic.help("add a [[site]] table"));
         }
-        sites.into_iter().filter_map(|value| read_site(value, &pool, self.folder, self.problems)).collect()
+        sites.into_iter().filter_map(|value| read_site(value, defaults, self.folder, self.problems)).collect()
+    }
+
+    fn declared_good(&mut self, top: &mut Table<'_>) -> Vec<DeclaredGood> {
+        let tables = top.get("declared-good").and_then(|value| value.tables(self.problems));
+        // Names of their own: they are neither rules nor limits.
+        let (mut names, mut good) = (HashMap::new(), Vec::new());
+        for value in tables.unwrap_or_default() {
+            let Some(read) = read_good(value, self.problems) else { continue };
+            claim(read.name, &mut names, self.problems);
+            good.extend(read.good);
+        }
+        good
     }
 
     fn limits(&mut self, top: &mut Table<'_>) -> Vec<Limit> {
@@ -361,6 +407,9 @@ impl Read {
             bounds: self.bounds.unwrap_or_default(),
             log: self.log.unwrap_or_default(),
             cache: self.cache.unwrap_or_default(),
+            detect: self.detect.unwrap_or_default(),
+            storms: self.storms,
+            declared_good: self.declared_good,
             sites,
             limits: self.limits,
             rules: self.rules,

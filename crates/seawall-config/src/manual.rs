@@ -3,9 +3,13 @@
 //! The reader knows its keys from these rows, and the reference page is printed from them, so neither can have
 //! a key that the other lacks.
 
+mod storms;
+
 use std::fmt::Write;
 
 use seawall_http::named_sets::{NAMES, named_set};
+
+pub(crate) use storms::{DECLARED_GOOD, DETECT, LEAST_RISE, ONLY_ABOVE, STORMS};
 
 /// One table of the file.
 #[derive(Debug)]
@@ -106,6 +110,11 @@ pub static SECTIONS: &[&Section] = &[
     &TEST,
     &NETWORK_PART,
     &NETWORK,
+    &DETECT,
+    &LEAST_RISE,
+    &STORMS,
+    &ONLY_ABOVE,
+    &DECLARED_GOOD,
     &BOUNDS,
     &LOG,
     &ACCESS,
@@ -167,6 +176,11 @@ pub(crate) static TOP: Section = Section {
             .foreign(&["limits", "limit_req", "limit_req_zone", "rate-limit"]),
         words("rule", "array of tables", "none", "{ name = \"no-trace\", match = { method = \"TRACE\" }, action = \"deny\" }", "Rules: see [rule](#rule).")
             .foreign(&["rules", "deny", "acl"]),
+        words("detect", "table", "all its defaults", "{ learning-time = \"10m\" }", "How storms are looked for: see [detect](#detect).")
+            .foreign(&["detector", "detection", "anomaly"]),
+        words("storms", "table", "all its defaults", "{ auto = \"limit\" }", "What may be done about storms without asking, for every site: see [storms](#storms)."),
+        words("declared-good", "array of tables", "none", "{ name = \"monitoring\", match = { client = \"192.0.2.7\" } }", "Clients that no rule of the machine may match: see [declared-good](#declared-good).")
+            .foreign(&["allowlist", "whitelist", "good", "declared_good"]),
         words("bounds", "table", "all its defaults", "{ header-time = \"10s\" }", "Bounds on time, size and number: see [bounds](#bounds).")
             .foreign(&["timeouts", "timeout", "limits-global"]),
         words("cache", "table", "all its defaults", "{ memory = \"512 MiB\" }", "Where responses are stored, for all sites together: see [cache](#cache).")
@@ -266,6 +280,13 @@ pub(crate) static SITE: Section = Section {
             "that of the top level",
             "{ queue-time = \"5s\" }",
             "How this site's origins are used, key by key instead of the top level's: see [origin-pool](#origin-pool).",
+        ),
+        words(
+            "storms",
+            "table",
+            "that of the top level",
+            "{ auto = \"deny\" }",
+            "What may be done about this site's storms without asking, key by key instead of the top level's: see [storms](#storms).",
         ),
         words(
             "cache",
@@ -850,6 +871,7 @@ Values carry their units:
 | duration | `\"30s\"`, `\"1m 30s\"` | `ms`, `s`, `m` or `min`, `h`, `d` |
 | size | `\"64 KiB\"` | `B`; `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024); `kB`, `MB`, `GB`, `TB` (powers of 1000) |
 | speed | `\"500 B/s\"` | a size per `s` |
+| share | `\"10 %\"`, `\"0.1 %\"` | percent |
 | rate | `\"50/s\"`, `\"20/10s\"` | requests per `s`, `min`, `h`, `d`, or any duration |
 | address | `\"0.0.0.0:80\"`, `\"[::]:80\"` | IP address and port |
 | network | `\"192.0.2.0/24\"`, `\"2001:db8::/32\"`, `\"192.0.2.7\"` | a single address is a network of one |

@@ -8,12 +8,20 @@ use std::path::Path;
 
 use http::HeaderValue;
 
-use crate::config::{OriginGroup, Site, SiteCache, SiteTls, Source};
+use crate::config::{OriginGroup, Site, SiteCache, SiteTls, Source, StormPolicy};
 use crate::diagnostic::{Code, Place, Problems};
 use crate::manual;
 use crate::origin::{ReadOrigin, read_origins, read_pool};
 use crate::reader::{Shape, Table, Value};
 use crate::settings::read_path;
+use crate::storms::read_policy;
+
+/// What holds for every site that does not say otherwise.
+#[derive(Default)]
+pub(crate) struct SiteDefaults {
+    pub(crate) pool: OriginGroup,
+    pub(crate) storms: StormPolicy,
+}
 
 /// A site, and what the checks of the whole need to point at.
 pub(crate) struct ReadSite {
@@ -25,11 +33,12 @@ pub(crate) struct ReadSite {
     pub(crate) wants_tls: bool,
     pub(crate) cache: Option<SiteCache>,
     pub(crate) cache_control: Option<HeaderValue>,
+    pub(crate) storms: StormPolicy,
 }
 
 pub(crate) fn read_site(
     value: Value<'_>,
-    pool: &OriginGroup,
+    defaults: &SiteDefaults,
     folder: &Path,
     problems: &mut Problems,
 ) -> Option<ReadSite> {
@@ -41,7 +50,7 @@ pub(crate) fn read_site(
     let tls = table.get("tls");
     let wants_tls = tls.is_some();
     let tls = tls.and_then(|value| Some((read_tls(value, folder, problems)?, value.place())));
-    let (source, origins) = read_source(&mut table, pool, folder, problems);
+    let (source, origins) = read_source(&mut table, &defaults.pool, folder, problems);
     // A folder's files are in the kernel's memory already.
     let is_folder = table.has("files") && !table.has("origin");
     let cache = match is_folder {
@@ -52,8 +61,12 @@ pub(crate) fn read_site(
     };
     let cache_control =
         table.get("cache-control").and_then(|value| read_cache_control(value, is_folder, problems));
+    let mut storms = defaults.storms.clone();
+    if let Some(value) = table.get("storms") {
+        read_policy(value, &mut storms, problems);
+    }
     table.finish("beside `files`", problems);
-    Some(ReadSite { hosts, source, origins, tls, wants_tls, cache, cache_control })
+    Some(ReadSite { hosts, source, origins, tls, wants_tls, cache, cache_control, storms })
 }
 
 impl ReadSite {
@@ -61,8 +74,8 @@ impl ReadSite {
     pub(crate) fn into_site(self) -> Option<Site> {
         let hosts: Vec<String> = self.hosts.into_iter().map(|(host, _)| host).collect();
         let source = self.source.filter(|_| !hosts.is_empty())?;
-        let (cache, cache_control) = (self.cache, self.cache_control);
-        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache, cache_control })
+        let (cache, cache_control, storms) = (self.cache, self.cache_control, self.storms);
+        Some(Site { hosts, source, tls: self.tls.map(|(tls, _)| tls), cache, cache_control, storms })
     }
 }
 

@@ -328,7 +328,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use seawall_config::config::{Site, SiteTls, Source};
+    use seawall_config::config::{Site, SiteTls, Source, StormPolicy};
     use seawall_http::UnixTime;
 
     use super::{CertificateStore, Certificates};
@@ -343,6 +343,7 @@ mod tests {
             tls,
             cache: None,
             cache_control: None,
+            storms: StormPolicy::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use seawall_config::config::{Listen, Site as SiteConfig, SiteTls, Source};
+use seawall_config::config::{Listen, Site as SiteConfig, SiteTls, Source, StormPolicy};
 use seawall_http::UnixTime;
 use seawall_proxy::listen::Stop;
 use seawall_proxy::tls::{CertificateStore, Certificates, origin_client_config, server_config};
@@ -45,6 +45,7 @@ fn an_idle_connection_under_tls_takes_less_than_12_kib() {
         tls,
         cache: None,
         cache_control: None,
+        storms: StormPolicy::default(),
     }];
     let store =
         CertificateStore::new(Certificates::load(&sites, UnixTime::from_secs(1_767_225_600)).unwrap());

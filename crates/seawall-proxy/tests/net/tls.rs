@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, DnType, KeyPair};
-use seawall_config::config::{Listen, Site as SiteConfig, SiteTls, Source};
+use seawall_config::config::{Listen, Site as SiteConfig, SiteTls, Source, StormPolicy};
 use seawall_http::UnixTime;
 use seawall_proxy::listen::Stop;
 use seawall_proxy::tls::{CertificateStore, Certificates, origin_client_config, server_config};
@@ -59,6 +59,7 @@ fn site_config(folder: &Path, host: &str) -> SiteConfig {
         tls: Some(SiteTls::Files { certificate, key }),
         cache: None,
         cache_control: None,
+        storms: StormPolicy::default(),
     }
 }
 
@@ -244,6 +245,7 @@ fn a_self_signed_site_serves_its_hosts_and_the_loopback() {
         tls: Some(SiteTls::SelfSigned),
         cache: None,
         cache_control: None,
+        storms: StormPolicy::default(),
     }];
     let store = CertificateStore::new(Certificates::load(&sites, now()).unwrap());
     let site = Site::start(Wanted {
@@ -267,6 +269,7 @@ fn a_client_that_does_not_shake_hands_is_closed() {
         tls: Some(SiteTls::SelfSigned),
         cache: None,
         cache_control: None,
+        storms: StormPolicy::default(),
     }];
     let store = CertificateStore::new(Certificates::load(&sites, now()).unwrap());
     let site = Site::start(Wanted {
