@@ -3,7 +3,7 @@
 //! The same for live traffic and for a line of a log. A log shows less: what it does not show is [`Seen::Unknown`],
 //! which is not the same as a request that has no such field ([`Seen::Absent`]).
 
-use seawall_http::{ClientAddr, Protocol, UnixTime};
+use seawall_http::{ClientAddr, ContentLength, Protocol, UnixTime};
 
 use crate::measure::Cost;
 
@@ -25,6 +25,15 @@ impl<T> Seen<T> {
         match self {
             Self::Value(value) => Some(value),
             Self::Unknown | Self::Absent => None,
+        }
+    }
+
+    /// The same of the value.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::Unknown => Seen::Unknown,
+            Self::Absent => Seen::Absent,
+            Self::Value(value) => Seen::Value(of(value)),
         }
     }
 
@@ -72,8 +81,8 @@ pub struct EventFacts<'a> {
     pub header_shape: Option<u64>,
     /// Which well-known fields are present, and whether that is known: bits as `FieldPresence` numbers them.
     pub fields: Option<u32>,
-    /// Announced content, in bytes.
-    pub content_length: Seen<u64>,
+    /// Announced content; `None` if the source does not show it.
+    pub content: Option<ContentLength>,
 }
 
 /// What became of an exchange.

@@ -17,13 +17,14 @@ pub enum FactKind {
     PathPrefix2,
     /// The first three segments.
     PathPrefix3,
-    /// What follows the last dot of the last segment, lower-case, up to 8 letters and digits; absent if nothing does.
+    /// What follows the last dot of the last segment, lower-case, if it is 1 to 8 letters and digits; absent otherwise.
     PathExtension,
     /// The names of the query's parameters in order, `a&b&c`; absent without a query.
     QueryShape,
     /// The whole `User-Agent` field.
     UserAgent,
-    /// Its first product token without the version (RFC 9110 §10.1.5): `QQGameHall` of `QQGameHall/5.1`. Absent without the field.
+    /// The product that it names, without the version ([`crate::agent::product`]): `QQGameHall` of `QQGameHall/5.1`.
+    /// Absent without the field; unknown if that names none.
     AgentProduct,
     /// The host of the `Referer` field.
     RefererHost,
@@ -41,7 +42,7 @@ pub enum FactKind {
     TlsFingerprint,
     /// Names and order of the header section.
     HeaderShape,
-    /// Announced content: `none`, `1-255`, `256-4095`, `4096-65535`, `65536-`, `unknown`.
+    /// Announced content: `none`, `0-255`, `256-4095`, `4096-65535`, `65536-`, `unknown` (chunked).
     ContentClass,
     /// Status sent.
     Status,
@@ -56,6 +57,38 @@ pub enum FactKind {
 impl FactKind {
     /// How many there are.
     pub const COUNT: usize = 23;
+
+    /// Each of them, in the order of their numbers.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Host,
+        Self::Method,
+        Self::Path,
+        Self::PathPrefix1,
+        Self::PathPrefix2,
+        Self::PathPrefix3,
+        Self::PathExtension,
+        Self::QueryShape,
+        Self::UserAgent,
+        Self::AgentProduct,
+        Self::RefererHost,
+        Self::Network24,
+        Self::Network22,
+        Self::Network20,
+        Self::Network16,
+        Self::Protocol,
+        Self::TlsFingerprint,
+        Self::HeaderShape,
+        Self::ContentClass,
+        Self::Status,
+        Self::Cache,
+        Self::Country,
+        Self::Asn,
+    ];
+
+    /// Its bit in a set of kinds.
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u8
+    }
 }
 
 /// The value of one fact.

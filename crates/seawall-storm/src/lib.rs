@@ -8,35 +8,49 @@
 //! RequestEvent ─► Recorder (per core) ─► Window ─► Baseline, rises ─► explanation ─► Storm, Crowd ─► Proposal
 //! ```
 
+pub mod agent;
+pub mod batch;
+pub mod derive;
 pub mod detector;
 pub mod event;
 pub mod evidence;
 pub mod fact;
 pub mod interval;
 pub mod judge;
+pub mod keys;
 pub mod measure;
 pub mod policy;
 pub mod proposal;
 pub mod proposer;
+pub mod recorder;
 pub mod rise;
+pub mod sample;
 pub mod signature;
 pub mod specimen;
 pub mod storm;
 pub mod time_zone;
+pub mod token;
 pub mod watch;
 pub mod window;
+pub mod window_builder;
 
+pub use batch::Batch;
+pub use derive::{Derive, Locality};
 pub use detector::{Detector, Named, Settings};
 pub use event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
 pub use fact::{FactKind, FactValue};
 pub use judge::Ground;
+pub use keys::FactKeys;
 pub use measure::{Cost, Measure};
 pub use policy::{Above, Auto, Load, Policy, Stages};
 pub use proposal::{Collateral, Estimate, Proposal, ProposalId, Stage};
 pub use proposer::Withheld;
+pub use recorder::Recorder;
 pub use rise::{Diversity, Profile, Rise, Scale};
 pub use signature::{Inexpressible, Part, Signature, Term};
 pub use specimen::{FactKey, Specimen};
 pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};
+pub use token::TokenKeys;
 pub use watch::{Declared, Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings, Withdrawal};
 pub use window::Window;
+pub use window_builder::WindowBuilder;
