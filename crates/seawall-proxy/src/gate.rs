@@ -12,6 +12,7 @@ use seawall_rules::render::{Answer, Persistence, Rendered, render};
 use seawall_rules::set::{Quota, Verdict};
 
 use crate::body::ResponseBody;
+use crate::tap::Copied;
 use crate::view::View;
 use crate::worker::Worker;
 
@@ -34,6 +35,8 @@ pub(crate) enum Admission<'s> {
         quota: Option<Quota<'s>>,
         /// Which answers will do.
         leniency: Leniency,
+        /// Its copy for evidence.
+        copied: Option<Box<Copied>>,
     },
     /// Say no; with the limit that is used up, if one is.
     Refuse(Refusal<'s>, Option<Quota<'s>>),
@@ -50,6 +53,17 @@ pub(crate) fn admit<'s>(
     facts: &RequestFacts<'_>,
     now: Now,
 ) -> Admission<'s> {
+    let mut admission = decide(worker, view, facts, now);
+    if let Some(copy) = copy(worker, view, facts, now) {
+        match &mut admission {
+            Admission::Pass { copied, .. } => *copied = Some(copy),
+            Admission::Refuse(..) | Admission::Tarpit(..) | Admission::Drop => copy.refused(),
+        }
+    }
+    admission
+}
+
+fn decide<'s>(worker: &Worker, view: &'s View, facts: &RequestFacts<'_>, now: Now) -> Admission<'s> {
     let snapshot = &view.snapshot;
     let decision = snapshot.rules.decide(
         facts,
@@ -81,7 +95,13 @@ pub(crate) fn admit<'s>(
     if open >= most {
         return Admission::Refuse(Refusal::bound(Bound::Exchanges, open, most), None);
     }
-    Admission::Pass { site, quota: decision.quota, leniency }
+    Admission::Pass { site, quota: decision.quota, leniency, copied: None }
+}
+
+/// Copies a request for evidence, if evidence is open and it belongs to the storm.
+fn copy(worker: &Worker, view: &View, facts: &RequestFacts<'_>, now: Now) -> Option<Box<Copied>> {
+    let tap = view.snapshot.tap.as_ref()?;
+    tap.copy(facts, &worker.shared.limits, &mut view.tap_scratch.borrow_mut(), now)
 }
 
 fn tarpit<'s>(worker: &Worker, view: &View, refusal: Refusal<'s>, delay: Duration) -> Admission<'s> {

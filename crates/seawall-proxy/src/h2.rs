@@ -297,7 +297,7 @@ impl Front {
             response
         };
         match admit(worker, view, &facts, now) {
-            Admission::Pass { site, quota, leniency } => {
+            Admission::Pass { site, quota, leniency, copied } => {
                 let (client, quota) = (facts.client, quota.as_ref().and_then(QuotaFields::new));
                 let (authority, content) = (line.authority.to_owned(), line.content);
                 drop(storage);
@@ -305,6 +305,10 @@ impl Front {
                     return Ok(self.refuse_head(&Refusal::malformed(), now));
                 };
                 let (body, fault) = self.bounded(view, body, content);
+                let body = match copied {
+                    Some(copied) => copied.watch(body),
+                    None => body,
+                };
                 let (view, protocol, scheme) = (Rc::clone(view), Protocol::Http2, self.scheme);
                 let admitted = Admitted {
                     view,

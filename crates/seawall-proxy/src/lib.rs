@@ -17,6 +17,7 @@ pub mod run;
 pub mod shared;
 pub mod snapshot;
 pub mod stats;
+pub mod tap;
 pub mod tls;
 pub mod transport;
 

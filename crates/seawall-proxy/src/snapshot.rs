@@ -15,6 +15,7 @@ use seawall_rules::set::RuleSet;
 use crate::access_log::AccessLogHandle;
 use crate::files::FileOrigin;
 use crate::origin::{OriginPool, OriginPoolError};
+use crate::tap::Tap;
 use crate::tls::{OriginTlsError, origin_client_config};
 
 pub use sites::{Responder, SiteSpec, SiteTable};
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// Where exchanges are logged, if anywhere.
     pub access_log: Option<AccessLogHandle>,
+    /// Where evidence of a storm comes out, if somebody opened it.
+    pub tap: Option<Arc<Tap>>,
 }
 
 /// Why a site cannot be served.
@@ -83,6 +86,7 @@ impl Snapshot {
             hops: Arc::new(trusted_hops(&config.client)),
             bounds: config.bounds.clone(),
             access_log,
+            tap: previous.and_then(|old| old.tap.clone()),
         })
     }
 }

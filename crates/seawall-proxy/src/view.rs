@@ -1,9 +1,11 @@
 //! A worker's own view of the current [`Snapshot`]: the snapshot, and what this worker holds for it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use seawall_config::config::{SiteCache, Source};
+use seawall_rules::set::Scratch;
 use seawall_rules::tally::Tally;
 
 use crate::files::FileOrigin;
@@ -17,6 +19,8 @@ pub(crate) struct View {
     pub(crate) sites: Vec<Rc<SiteRuntime>>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) generation: u64,
+    /// The tap's own: a scratch that changes hands between two sets forgets what it had learnt.
+    pub(crate) tap_scratch: RefCell<Scratch>,
 }
 
 /// One site in one worker.
@@ -53,7 +57,7 @@ impl View {
             Some(old) if Arc::ptr_eq(&old.snapshot.rules, &snapshot.rules) => Arc::clone(&old.tally),
             _ => shared.new_tally(&snapshot.rules),
         };
-        Self { snapshot, sites, tally, generation }
+        Self { snapshot, sites, tally, generation, tap_scratch: RefCell::default() }
     }
 }
 

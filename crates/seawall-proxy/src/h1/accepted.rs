@@ -10,6 +10,7 @@ use seawall_http::h1::{Framing, Head, Target};
 use seawall_http::{ClientIdentity, Now, Protocol};
 
 use crate::gate::{Leniency, QuotaFields};
+use crate::tap::Copied;
 use crate::view::View;
 
 /// Everything that the exchange needs, owned.
@@ -26,6 +27,8 @@ pub(crate) struct Accepted {
     pub(crate) quota: Option<QuotaFields>,
     pub(crate) leniency: Leniency,
     pub(crate) now: Now,
+    /// Its copy for evidence.
+    pub(crate) copied: Option<Box<Copied>>,
 }
 
 /// Copies a head out of the read buffer: one copy of the section, values being slices of it. `None` if the `http`

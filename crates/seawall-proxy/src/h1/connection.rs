@@ -318,7 +318,7 @@ impl Connection {
         };
         let keeps_alive = self.keeps_alive(head, &view.snapshot.bounds);
         match admit(&worker, view, &facts, now) {
-            Admission::Pass { site, quota, leniency } => {
+            Admission::Pass { site, quota, leniency, copied } => {
                 let Some(parts) = to_parts(section, head) else {
                     return self.refuse_head(Refusal::malformed(), end);
                 };
@@ -335,6 +335,7 @@ impl Connection {
                     quota,
                     leniency,
                     now,
+                    copied,
                 };
                 Taken::Next(end, Next::Exchange(Box::new(accepted)))
             }

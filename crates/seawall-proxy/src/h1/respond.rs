@@ -77,6 +77,10 @@ impl Connection {
                 (Some(intake), RequestBody::Streamed(Box::pin(content)))
             }
         };
+        let body = match accepted.copied {
+            Some(copied) => copied.watch(body),
+            None => body,
+        };
         let asked = Asked {
             view: Rc::clone(&view),
             protocol,
