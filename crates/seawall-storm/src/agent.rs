@@ -6,7 +6,7 @@
 //!
 //! A product stands in the field as a word, so a rule can look for that word ([`holds_word`]). The rule matches what
 //! names the product anywhere, which can be more than the fact does (`Chrome` stands in most browsers' agents), so
-//! what a signature with a product matches is told by the word too ([`crate::matcher`]).
+//! what a signature with a product matches is told by the word too ([`crate::signature::Matcher`]).
 
 /// The product, without its version. `None` if the field names none.
 pub fn product(agent: &str) -> Option<&str> {

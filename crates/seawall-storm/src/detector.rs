@@ -32,6 +32,11 @@ impl Detector {
         Self { settings }
     }
 
+    /// What it calls a rise.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Takes the next second. Windows come in the order of time; what is missing had no traffic.
     pub fn push(&mut self, _window: &Window, _named: &[Named<'_>]) {}
 

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod agent;
+
 pub mod batch;
 pub mod derive;
 pub mod detector;
@@ -28,6 +29,8 @@ pub mod sample;
 pub mod signature;
 pub mod specimen;
 pub mod storm;
+#[cfg(test)]
+mod testing;
 pub mod time_zone;
 pub mod token;
 pub mod watch;
@@ -47,7 +50,7 @@ pub use proposal::{Collateral, Estimate, Proposal, ProposalId, Stage};
 pub use proposer::Withheld;
 pub use recorder::Recorder;
 pub use rise::{Diversity, Profile, Rise, Scale};
-pub use signature::{Inexpressible, Part, Signature, Term};
+pub use signature::{Inexpressible, Matcher, Part, Signature, Term};
 pub use specimen::{FactKey, Specimen};
 pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};
 pub use token::TokenKeys;

@@ -1,9 +1,11 @@
 //! [`Signature`]: a conjunction of facts, as text, as the conditions of a rule, and as a matcher over specimens.
 
 mod conditions;
+mod matcher;
 mod text;
 
 pub use conditions::Inexpressible;
+pub use matcher::Matcher;
 
 use crate::fact::{FactKind, FactValue};
 

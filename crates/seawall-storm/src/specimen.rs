@@ -86,10 +86,15 @@ impl Specimen {
         if self.is_absent(kind) {
             return Some(FactValue::Absent);
         }
-        if self.values.inexact & kind.bit() != 0 {
+        if !self.is_exact(kind) {
             return None;
         }
         self.text(kind).map(|text| FactValue::Text(text.into_owned()))
+    }
+
+    /// Whether the text is the value: not cut, and without replaced octets.
+    pub fn is_exact(&self, kind: FactKind) -> bool {
+        self.values.inexact & kind.bit() == 0
     }
 
     /// Whether the source shows that the request has no such fact.

@@ -111,7 +111,7 @@ fn one_of(kind: FactKind, values: &[FactValue]) -> Result<Condition, Inexpressib
         FactKind::PathPrefix1 | FactKind::PathPrefix2 | FactKind::PathPrefix3 => {
             Ok(holds(Fact::Path, prefixed(&texts)))
         }
-        FactKind::PathExtension => Ok(holds(Fact::Path, Test::Regex(format!("(?i)\\.{}$", any_of(&texts))))),
+        FactKind::PathExtension => Ok(holds(Fact::Path, Test::Regex(format!("\\.{}$", any_of(&texts))))),
         FactKind::QueryShape => Ok(holds(Fact::QueryShape, exact(texts))),
         FactKind::UserAgent => Ok(holds(Fact::UserAgent, exact(texts))),
         FactKind::AgentProduct => Ok(holds(Fact::UserAgent, named(&texts))),
@@ -132,8 +132,8 @@ fn one_of(kind: FactKind, values: &[FactValue]) -> Result<Condition, Inexpressib
 
 fn absent(kind: FactKind) -> Result<Condition, Inexpressible> {
     if kind == FactKind::PathExtension {
-        // Nothing after the last dot of the last segment, or no dot.
-        return Ok(holds(Fact::Path, Test::Regex("(?:^|/)[^./]*$".into())));
+        let test = Test::Regex("\\.[0-9A-Za-z]{1,8}$".into());
+        return Ok(Condition { fact: Fact::Path, test, negated: true });
     }
     Ok(holds(presence(kind)?, Test::Absent))
 }
@@ -178,8 +178,8 @@ fn prefixed(texts: &[String]) -> Test {
     }
 }
 
-/// Names one of these products: the word stands there, with no character of a token before it or after it
-/// (RFC 9110 §5.6.2).
+/// Names one of these products, as [`crate::agent::holds_word`] finds it: no character of a token (RFC 9110 §5.6.2)
+/// right before it, nor right after.
 fn named(texts: &[String]) -> Test {
     const OTHER: &str = "[^0-9A-Za-z!#$%&'*+.^_`|~-]";
     Test::Regex(format!("(?:^|{OTHER}){}(?:$|{OTHER})", any_of(texts)))
@@ -190,11 +190,11 @@ fn any_of(texts: &[String]) -> String {
     format!("(?:{})", escaped.join("|"))
 }
 
-/// Characters that mean something in a regular expression, made to mean themselves.
+/// The text as a regular expression that matches it alone.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 4);
     for c in text.chars() {
-        if r"\.+*?()|[]{}^$#&-~/".contains(c) && c != '/' {
+        if r"\.+*?()|[]{}^$#&-~".contains(c) {
             escaped.push('\\');
         }
         escaped.push(c);
