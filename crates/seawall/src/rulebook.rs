@@ -6,6 +6,7 @@
 //!
 //! Order: rules made at run time come first, the newest before the older ones, then the configuration's in its own
 //! order. What an operator said last, in the middle of a storm or for a reader who was wrongly refused, counts first.
+//! Rules that the machine put in force by itself come last: nothing that people wrote is overruled by them.
 //!
 //! A name belongs to one rule or limit. Adding one that is taken is an error. When the configuration takes a name that
 //! a rule made at run time has, the configuration wins and the other is retired: it was probably copied there, and a
@@ -14,6 +15,7 @@
 mod compile;
 mod entry;
 mod error;
+mod machine;
 mod stored;
 
 use std::collections::{HashMap, HashSet};
@@ -28,6 +30,7 @@ use seawall_rules::rule::{self, Author, Rule};
 pub use self::compile::compile_set;
 pub use self::entry::{Defined, Entry};
 pub use self::error::RulebookError;
+pub use self::machine::Proposed;
 
 use self::stored::{Stored, StoredRule};
 use crate::state::{EndReason, Known, StateWriter};
@@ -119,9 +122,7 @@ impl<S> Rulebook<S> {
         if self.stored.rules.len() + rules.len() > RULES_MAX {
             return Err(RulebookError::TooMany);
         }
-        if by.is_some_and(|by| by.len() > WHO_BYTES_MAX || by.contains(char::is_control)) {
-            return Err(RulebookError::Who);
-        }
+        check_who(by)?;
         let mut taken: HashSet<&str> = self.entries.iter().map(Entry::name).collect();
         for rule in &rules {
             if let Some(problem) = rule::check(rule).first() {
@@ -140,6 +141,7 @@ impl<S> Rulebook<S> {
             enabled: true,
             made: now,
             by: by.map(str::to_owned),
+            proposed: None,
         });
         stored.rules.splice(0..0, added);
         self.change(self.configured.clone(), stored, &HashMap::new(), now)
@@ -323,6 +325,13 @@ impl Plan {
             Some(entry) if !entry.enabled => EndReason::Disabled,
             Some(_) => EndReason::Expired,
         }
+    }
+}
+
+fn check_who(by: Option<&str>) -> Result<(), RulebookError> {
+    match by.is_some_and(|by| by.len() > WHO_BYTES_MAX || by.contains(char::is_control)) {
+        true => Err(RulebookError::Who),
+        false => Ok(()),
     }
 }
 

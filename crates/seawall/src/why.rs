@@ -12,7 +12,7 @@ use seawall_http::{ClientSource, UnixTime};
 use seawall_rules::definition;
 use seawall_rules::limit::{KeyPart, Limit, PartitionKey};
 use seawall_rules::receipt::{ReceiptCause, ReceiptError, ReceiptFacts};
-use seawall_rules::rule::{Action, Condition, Fact, Rule};
+use seawall_rules::rule::{Action, Author, Condition, Fact, Rule};
 
 use crate::state::{Archive, Kind, Known, Standing, StateError, StateFolder};
 
@@ -75,10 +75,21 @@ pub struct Archived {
     pub standing: Standing,
     /// What has its name today, if that says something else.
     pub successor: Option<String>,
+    /// The storm that Seawall made it against, and when it expires; `None` if people wrote it.
+    pub machine: Option<Machine>,
     /// Whether it looks at the client's address at all.
     pub by_client: ByClient,
     /// Whether what it counts is held against a rate.
     pub counts: Counts,
+}
+
+/// What is known of a rule that Seawall made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Machine {
+    /// The storm that it was made against.
+    pub storm: String,
+    /// When it expires by itself.
+    pub expires: Option<UnixTime>,
 }
 
 /// Whether a refusal had anything to do with the client's address.
@@ -169,6 +180,7 @@ impl Archived {
             described: read.describe(&json),
             standing: known.standing,
             successor,
+            machine: read.machine(),
             by_client: read.by_client(),
             counts: read.counts(),
             json,
@@ -197,6 +209,15 @@ impl Read {
             Self::Rule(rule) => definition::describe(rule),
             Self::Limit(limit) => definition::describe_limit(limit),
             Self::Foreign => json.to_owned(),
+        }
+    }
+
+    fn machine(&self) -> Option<Machine> {
+        match self {
+            Self::Rule(Rule { author: Author::Machine { storm }, expires, .. }) => {
+                Some(Machine { storm: storm.clone(), expires: *expires })
+            }
+            _ => None,
         }
     }
 

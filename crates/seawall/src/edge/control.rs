@@ -256,9 +256,10 @@ impl Edge {
 fn control_error(error: RulebookError) -> ControlError {
     match error {
         RulebookError::Unknown { name } => ControlError::NotFound { name },
-        RulebookError::Taken { .. } | RulebookError::Configured { .. } | RulebookError::TooMany => {
-            ControlError::Conflict { why: error.to_string() }
-        }
+        RulebookError::Taken { .. }
+        | RulebookError::Configured { .. }
+        | RulebookError::TooMany
+        | RulebookError::TooManyStaged { .. } => ControlError::Conflict { why: error.to_string() },
         RulebookError::Twice { .. }
         | RulebookError::Invalid { .. }
         | RulebookError::AlreadyExpired { .. }

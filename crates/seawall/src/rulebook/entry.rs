@@ -8,8 +8,8 @@ use seawall_rules::definition;
 use seawall_rules::limit::Limit;
 use seawall_rules::rule::{Author, Mode, Rule};
 
-use super::Configured;
-use super::stored::Stored;
+use super::stored::{Stored, StoredRule};
+use super::{Configured, Proposed};
 use crate::state::{Definition, Kind};
 
 /// A rule or limit of the rulebook.
@@ -23,6 +23,8 @@ pub struct Entry {
     pub author: Author,
     /// Who added it at run time, and when.
     pub added: Option<(UnixTime, Option<String>)>,
+    /// The proposal that it came from, if it came from one.
+    pub proposed: Option<Proposed>,
     /// Whether nobody switched it off.
     pub enabled: bool,
     /// Whether it is in the set: enabled, and not expired when the set was made.
@@ -109,7 +111,8 @@ impl Entry {
     }
 
     fn new(definition: Defined, author: Author, enabled: bool, now: UnixTime) -> Self {
-        let mut entry = Self { definition, revision: 0, author, added: None, enabled, in_force: false };
+        let mut entry =
+            Self { definition, revision: 0, author, added: None, proposed: None, enabled, in_force: false };
         entry.in_force = enabled && !entry.has_expired(now);
         entry
     }
@@ -118,16 +121,18 @@ impl Entry {
 /// Everything in the order in which it is tried; numbers are still 0.
 pub(super) fn merge(configured: &Configured, stored: &Stored, now: UnixTime) -> Vec<Entry> {
     let enabled = |name: &String| !stored.disabled.contains(name);
-    let made = stored.rules.iter().map(|stored| {
+    let entry = |stored: &StoredRule| {
         let rule = Defined::Rule(Arc::clone(&stored.rule));
-        let added = Some((stored.made, stored.by.clone()));
-        Entry { added, ..Entry::new(rule, Author::Operator, stored.enabled, now) }
-    });
+        let (added, proposed) = (Some((stored.made, stored.by.clone())), stored.proposed.clone());
+        Entry { added, proposed, ..Entry::new(rule, stored.rule.author.clone(), stored.enabled, now) }
+    };
+    let made = stored.rules.iter().filter(|stored| !stored.is_staged()).map(entry);
+    let staged = stored.rules.iter().filter(|stored| stored.is_staged()).map(entry);
     let rules = configured.rules.iter().map(|rule| {
         Entry::new(Defined::Rule(Arc::clone(rule)), Author::Configuration, enabled(&rule.name), now)
     });
     let limits = configured.limits.iter().map(|limit| {
         Entry::new(Defined::Limit(Arc::clone(limit)), Author::Configuration, enabled(&limit.name), now)
     });
-    made.chain(rules).chain(limits).collect()
+    made.chain(rules).chain(staged).chain(limits).collect()
 }

@@ -55,6 +55,12 @@ pub enum RulebookError {
         "there can be {RULES_MAX} rules made at run time: put longer lists into a rule file of the configuration"
     )]
     TooMany,
+    /// The policy allows no further rule of the machine.
+    #[error("`most-rules` is {rules_max}, and so many rules of the machine are in force")]
+    TooManyStaged {
+        /// How many it allows.
+        rules_max: usize,
+    },
     /// The name of who adds a rule is too long, or has control characters.
     #[error("who makes a rule is named in at most {WHO_BYTES_MAX} bytes, without control characters")]
     Who,

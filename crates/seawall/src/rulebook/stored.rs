@@ -9,10 +9,14 @@ use seawall_rules::rule::Rule;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Proposed;
 use crate::state::{StateError, StateWriter};
 
-/// The version that is written.
+/// The version that is written where it will do.
 const VERSION: u32 = 1;
+
+/// The version that added rules that come of proposals.
+const PROPOSAL_VERSION: u32 = 2;
 
 /// What was said at run time.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,6 +34,19 @@ pub(super) struct StoredRule {
     pub(super) enabled: bool,
     pub(super) made: UnixTime,
     pub(super) by: Option<String>,
+    pub(super) proposed: Option<Proposed>,
+}
+
+impl StoredRule {
+    /// Whether the machine put it in force by itself.
+    pub(super) fn is_staged(&self) -> bool {
+        self.proposed.as_ref().is_some_and(|proposed| !proposed.accepted)
+    }
+
+    /// Whether it did so by this proposal.
+    pub(super) fn is_staged_by(&self, proposal: &str) -> bool {
+        self.is_staged() && self.proposed.as_ref().is_some_and(|proposed| proposed.proposal == proposal)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +67,16 @@ struct WireRule {
     made: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proposed: Option<WireProposed>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireProposed {
+    proposal: String,
+    accepted: bool,
 }
 
 impl Stored {
@@ -79,8 +106,14 @@ impl Stored {
             enabled: stored.enabled,
             made: stored.made.0,
             by: stored.by.clone(),
+            proposed: stored
+                .proposed
+                .clone()
+                .map(|Proposed { proposal, accepted }| WireProposed { proposal, accepted }),
         });
-        let wire = Wire { v: VERSION, rules: rules.collect(), disabled: self.disabled.clone() };
+        let has_proposed = self.rules.iter().any(|stored| stored.proposed.is_some());
+        let v = if has_proposed { PROPOSAL_VERSION } else { VERSION };
+        let wire = Wire { v, rules: rules.collect(), disabled: self.disabled.clone() };
         let mut content =
             serde_json::to_vec_pretty(&wire).expect("invariant: the form holds texts and numbers");
         content.push(b'\n');
@@ -89,7 +122,7 @@ impl Stored {
 
     fn parse(content: &[u8]) -> Result<Self, String> {
         let wire: Wire = serde_json::from_slice(content).map_err(|error| error.to_string())?;
-        if wire.v != VERSION {
+        if !matches!(wire.v, VERSION | PROPOSAL_VERSION) {
             return Err(format!("version {} was written by a newer seawall", wire.v));
         }
         let rule = |wire: WireRule| {
@@ -99,6 +132,9 @@ impl Stored {
                 enabled: wire.enabled,
                 made: UnixTime(wire.made),
                 by: wire.by,
+                proposed: wire
+                    .proposed
+                    .map(|WireProposed { proposal, accepted }| Proposed { proposal, accepted }),
             })
         };
         let rules: Result<_, String> = wire.rules.into_iter().map(rule).collect();

@@ -236,6 +236,128 @@ fn a_damaged_file_of_rules_is_an_error_that_names_it() {
     }
 }
 
+/// As the proposer makes it.
+fn proposed(name: &str, path: &str, expires: u64) -> Rule {
+    Rule {
+        expires: Some(at(expires)),
+        author: Author::Machine { storm: "s0abc12".to_owned() },
+        ..rule(name, path)
+    }
+}
+
+#[test]
+fn what_the_machine_stages_comes_after_what_people_wrote_and_what_they_accept_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configured(&[rule("c", "/c")], &[limit("l")]);
+    let (mut book, _) = open(folder.path(), config.clone(), at(1));
+    book.add(vec![rule("a", "/a")], None, at(2)).unwrap();
+    book.stage(proposed("s1", "/s1", 100), "p1", 8, at(3)).unwrap();
+    book.stage(proposed("s2", "/s2", 100), "p2", 8, at(4)).unwrap();
+    book.accept(proposed("s3", "/s3", 100), "p3", Some("ada"), at(5)).unwrap();
+    assert_eq!(names(&book), ["s3", "a", "c", "s1", "s2", "l"]);
+    // Accepting what is staged makes it a person's.
+    book.accept(proposed("s1", "/s1", 200), "p1", None, at(6)).unwrap();
+    assert_eq!(names(&book), ["s1", "s3", "a", "c", "s2", "l"]);
+    book.withdraw("p1", at(7)).unwrap();
+    assert_eq!(names(&book), ["s1", "s3", "a", "c", "s2", "l"], "the machine takes back its own alone");
+    let before = book.list().to_vec();
+    drop(book);
+    let (book, _) = open(folder.path(), config, at(10));
+    assert_eq!(book.list(), before);
+    let entry = |name: &str| book.list().iter().find(|entry| entry.name() == name).unwrap();
+    assert_eq!(entry("s2").author, Author::Machine { storm: "s0abc12".to_owned() });
+    assert_eq!(entry("s2").proposed, Some(Proposed { proposal: "p2".to_owned(), accepted: false }));
+    assert_eq!(entry("s3").proposed, Some(Proposed { proposal: "p3".to_owned(), accepted: true }));
+    assert_eq!(entry("s3").added, Some((at(5), Some("ada".to_owned()))));
+}
+
+#[test]
+fn the_machine_changes_prolongs_and_withdraws_its_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut book, _) = open(folder.path(), Configured::default(), at(1));
+    let observing = Rule { mode: Mode::Observe, ..proposed("s", "/s", 100) };
+    book.stage(observing.clone(), "p1", 1, at(2)).unwrap();
+    let first = book.list()[0].revision;
+    let part = Rule { mode: Mode::Enforce, portion: seawall_rules::rule::Portion::percent(25), ..observing };
+    book.stage(part, "p1", 1, at(3)).unwrap();
+    assert_ne!(book.list()[0].revision, first, "another definition has another number");
+    book.renew("p1", at(500), at(50)).unwrap();
+    assert_eq!(book.list()[0].expires(), Some(at(500)));
+    assert_eq!(book.sweep(at(400)).unwrap(), Changed::default());
+    let last = book.list()[0].revision;
+    book.withdraw("p1", at(450)).unwrap();
+    assert_eq!(names(&book), Vec::<String>::new());
+    let archive = StateFolder::open_to_read(folder.path()).unwrap().read_archive().unwrap();
+    let standing = archive.find(last).unwrap().standing;
+    assert!(matches!(standing, Standing::Ended { reason, .. } if reason.as_str() == "withdrawn"));
+    assert_eq!(book.withdraw("p1", at(451)).unwrap(), Changed::default(), "once is enough");
+    book.stage(proposed("s", "/s", 600), "p1", 1, at(500)).unwrap();
+    assert_eq!(book.sweep(at(600)).unwrap().retired, ["s"]);
+}
+
+#[test]
+fn rules_of_the_machine_are_bounded_and_made_as_they_must_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut book, _) = open(folder.path(), configured(&[rule("c", "/c")], &[]), at(1));
+    book.stage(proposed("s1", "/s1", 100), "p1", 1, at(2)).unwrap();
+    let before = (book.list().to_vec(), names(&book));
+    let endless = Rule { expires: None, ..proposed("s2", "/s2", 100) };
+    let written = Rule { author: Author::Operator, ..proposed("s2", "/s2", 100) };
+    let errors = [
+        book.stage(proposed("s2", "/s2", 100), "p2", 1, at(3)).unwrap_err(),
+        book.stage(proposed("s2", "/s2", 3), "p2", 2, at(3)).unwrap_err(),
+        book.stage(endless, "p2", 2, at(3)).unwrap_err(),
+        book.accept(written, "p2", None, at(3)).unwrap_err(),
+        book.accept(proposed("c", "/c", 100), "p2", None, at(3)).unwrap_err(),
+        book.stage(proposed("s1", "/s1", 100), "p2", 2, at(3)).unwrap_err(),
+        book.accept(proposed("s2", "/s2", 100), "p2", Some("a\nb"), at(3)).unwrap_err(),
+    ];
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    `most-rules` is 1, and so many rules of the machine are in force
+    rule `s2` has expired already: give it a later time, or none
+    rule `s2`: a rule of the machine must expire
+    rule `s2`: a proposed rule must name its storm as author
+    a rule of the configuration already has the name `c`: take another name
+    a rule made by the machine already has the name `s1`: take another name, or first `seawall rules retire s1`
+    who makes a rule is named in at most 64 bytes, without control characters
+    ");
+    assert_eq!((book.list().to_vec(), names(&book)), before);
+    // A rule that somebody accepted is not the machine's, and takes no place of its.
+    book.accept(proposed("s1", "/s1", 100), "p1", None, at(4)).unwrap();
+    book.stage(proposed("s2", "/s2", 100), "p2", 1, at(5)).unwrap();
+}
+
+/// As an earlier program wrote it.
+#[test]
+fn rules_of_an_earlier_program_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = r##"{
+  "v": 1,
+  "rules": [
+    {
+      "rule": {"v":1,"name":"qqgamehall","match":[{"fact":"method","test":{"exact":"POST"}}],"action":{"deny":{"status":403}},"mode":"enforce","author":"operator"},
+      "enabled": true,
+      "made": 2000,
+      "by": "ada"
+    }
+  ],
+  "disabled": []
+}
+"##;
+    let path = StateFolder::open(folder.path()).unwrap().writer(Duration::ZERO).unwrap().rules_path();
+    std::fs::write(&path, golden).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (mut book, _) = open(folder.path(), Configured::default(), at(10));
+    assert_eq!(names(&book), ["qqgamehall"]);
+    assert_eq!(book.list()[0].added, Some((at(2), Some("ada".to_owned()))));
+    // What an earlier program can read stays in its form.
+    book.disable("qqgamehall", at(11)).unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"v\": 1,"));
+    book.stage(proposed("s", "/s", 100), "p1", 1, at(12)).unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"v\": 2,"));
+}
+
 /// The environment variable that makes the test below its own victim.
 const VICTIM: &str = "SEAWALL_TEST_RULEBOOK_VICTIM";
 

@@ -46,10 +46,13 @@ pub enum EndReason {
     Replaced,
     /// The configuration no longer has it.
     Removed,
+    /// Taken back by the machine, which had put it in force.
+    Withdrawn,
 }
 
 impl EndReason {
-    const ALL: [Self; 5] = [Self::Disabled, Self::Retired, Self::Expired, Self::Replaced, Self::Removed];
+    const ALL: [Self; 6] =
+        [Self::Disabled, Self::Retired, Self::Expired, Self::Replaced, Self::Removed, Self::Withdrawn];
 
     /// As the archive writes it.
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +62,7 @@ impl EndReason {
             Self::Expired => "expired",
             Self::Replaced => "replaced",
             Self::Removed => "removed",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

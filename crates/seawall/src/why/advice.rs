@@ -4,7 +4,7 @@ use seawall_http::ClientSource;
 use seawall_rules::receipt::ReceiptCause;
 use seawall_rules::refusal::{Bound, OriginFault};
 
-use super::{Archived, ByClient, Counts, Defined, Explanation};
+use super::{Archived, ByClient, Counts, Defined, Explanation, Machine};
 use crate::state::{EndReason, Kind, Standing};
 
 /// What refused, in one line.
@@ -121,6 +121,7 @@ pub(super) fn standing(archived: &Archived) -> &'static str {
             EndReason::Retired => "it was retired",
             EndReason::Expired => "it expired",
             EndReason::Replaced => "it was changed",
+            EndReason::Withdrawn => "Seawall took it back by itself",
             EndReason::Removed => "it was removed from the configuration",
         },
     }
@@ -254,6 +255,15 @@ fn definition_advice(explanation: &Explanation) -> Vec<String> {
     let exempt = "to exempt what this reader asks for, add an `allow` rule with `seawall rules add`: the rule added last \
                   is tried first";
     let allow = format!("If a reader was refused wrongly: {exempt}.");
+    if let Some(Machine { storm, .. }) = &archived.machine {
+        return vec![
+            allow,
+            format!(
+                "Or take the whole rule back, and it is not proposed again while its storm lasts: `seawall rules retire \
+                 {name}`. `seawall storms show {storm}` tells of the storm, while Seawall remembers it."
+            ),
+        ];
+    }
     match (archived.kind, archived.counts) {
         (Kind::Rule, Counts::Matches) => {
             vec![allow, format!("Or take the whole rule out of force: `seawall rules disable {name}`.")]

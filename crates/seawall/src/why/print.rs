@@ -6,7 +6,7 @@ use seawall_http::{ClientSource, UnixTime};
 use seawall_rules::receipt::ReceiptCause;
 use serde_json::{Map, Value, json};
 
-use super::{Archived, Defined, Explanation, advice, date};
+use super::{Archived, Defined, Explanation, Machine, advice, date};
 use crate::state::Standing;
 
 /// Columns of a line, label included.
@@ -31,6 +31,9 @@ impl fmt::Display for Explanation {
         line(f, "by", &advice::cause(self))?;
         if let Some(archived) = self.archived() {
             line(f, "", &archived.described)?;
+            if let Some(machine) = &archived.machine {
+                line(f, "made", &self.made(machine))?;
+            }
         }
         if let Some(count) = advice::count(self) {
             line(f, "counted", &count)?;
@@ -101,6 +104,11 @@ impl Explanation {
         }
     }
 
+    fn made(&self, machine: &Machine) -> String {
+        let expires = machine.expires.map(|at| format!(", to expire by itself at {}", date::utc(at)));
+        format!("by Seawall, against storm {}{}", machine.storm, expires.unwrap_or_default())
+    }
+
     fn today(&self, archived: &Archived) -> String {
         let words = advice::standing(archived);
         match archived.standing {
@@ -116,6 +124,10 @@ fn definition_json(archived: &Archived, cause: &mut Map<String, Value>) {
     cause.insert("described".to_owned(), json!(archived.described));
     let parsed = serde_json::from_str(&archived.json).unwrap_or(Value::Null);
     cause.insert("definition".to_owned(), parsed);
+    if let Some(machine) = &archived.machine {
+        let expires = machine.expires.map(date::rfc3339);
+        cause.insert("made-by-seawall".to_owned(), json!({ "storm": machine.storm, "expires": expires }));
+    }
     let standing = match archived.standing {
         Standing::Active { since } => json!({ "state": "active", "since": date::rfc3339(since) }),
         Standing::Ended { at, reason } => json!({ "state": reason.as_str(), "at": date::rfc3339(at) }),

@@ -193,6 +193,25 @@ fn what_became_of_a_definition_is_told() {
 }
 
 #[test]
+fn a_rule_that_seawall_made_says_so() {
+    let mut installation = Installation::new();
+    let made = |name: &str| Rule {
+        expires: Some(UnixTime::from_secs(1_790_100_000)),
+        author: Author::Machine { storm: "s0abc12".to_owned() },
+        ..rule(name, vec![exact(Fact::Method, "POST"), exact(Fact::UserAgent, "QQGameHall")], deny())
+    };
+    let at = UnixTime::from_secs(1_789_900_000);
+    installation.book.stage(made("storm-a"), "p000001", 2, at).unwrap();
+    installation.book.stage(made("storm-b"), "p000002", 2, at).unwrap();
+    let causes = ["storm-a", "storm-b"].map(|name| installation.cause(name));
+    installation.book.withdraw("p000002", UnixTime::from_secs(1_790_005_000)).unwrap();
+    let told = causes.map(|cause| installation.why(cause, ClientSource::Field, 2, 0));
+    let texts = told.clone().map(|explanation| explanation.to_string());
+    insta::assert_snapshot!("machine", texts.join("\n----\n\n"));
+    insta::assert_snapshot!("machine_json", serde_json::to_string_pretty(&told[0].to_json()).unwrap());
+}
+
+#[test]
 fn programs_get_the_same_as_json() {
     let installation = Installation::new();
     let causes = [
