@@ -1,5 +1,5 @@
-//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `print`, `decide`, `limit`
-//! or `lookup`. Seeds, clients and time are fixed, so that two runs do the same.
+//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `print`, `decide`, `limit`,
+//! `lookup`, `count`, `record` or `derive`. Seeds, clients and time are fixed, so that two runs do the same.
 //!
 //! Only what happens below `measured` is to be counted (`--toggle-collect='*measured*'`): the set-up and the first
 //! rounds, which fill lazy automata and tables, are not.
@@ -22,6 +22,10 @@ use seawall_rules::limit::{Gcra, KeyHasher, LimitTable};
 use seawall_rules::set::{Scratch, Verdict};
 use seawall_rules::tally::Tally;
 use seawall_store::{Lookup, Settings, Store as _, TieredStore};
+use seawall_storm::derive::{Derive, nowhere};
+use seawall_storm::{
+    Batch, CacheResult, Cost, Disposition, EventFacts, FactKeys, Recorder, RequestEvent, Seen, TokenKeys,
+};
 
 fn main() -> Result<()> {
     let mut arguments = env::args().skip(1);
@@ -33,6 +37,9 @@ fn main() -> Result<()> {
         "decide" => deciding(count),
         "limit" => limiting(count),
         "lookup" => looking_up(count)?,
+        "count" => counting(count),
+        "record" => recording(count),
+        "derive" => deriving(count),
         _ => bail!("there is no part `{part}`"),
     }
     Ok(())
@@ -139,6 +146,85 @@ fn looking_up(count: u32) -> Result<()> {
     Ok(())
 }
 
+/// An exchange counted among so many that hardly any is sampled.
+fn counting(count: u32) {
+    let fields = fields(Agent::Reader);
+    let mut recorder = Recorder::new(FactKeys::new(SEED), 1, UnixTime(0));
+    let mut work = |step: u32| {
+        if let Some(drawn) = recorder.count(black_box(cost(step))) {
+            recorder.keep(drawn, &event(&facts(&fields, step), step));
+        }
+    };
+    let (mut second, mut empty) = (0..1_000_000, Batch::default());
+    second.by_ref().for_each(&mut work);
+    empty = recorder.take(empty, UnixTime(1000));
+    drop(empty);
+    let mut work = |step: u32| {
+        if let Some(drawn) = recorder.count(black_box(cost(step))) {
+            black_box(drawn);
+        }
+    };
+    measured(count, &mut work);
+}
+
+/// An exchange counted, drawn, and its facts copied.
+fn recording(count: u32) {
+    let fields = fields(Agent::Reader);
+    let mut recorder = Recorder::new(FactKeys::new(SEED), 1, UnixTime(0));
+    let mut empty = Batch::default();
+    let mut work = |step: u32| {
+        let facts = facts(&fields, step);
+        recorder.observe(black_box(&event(&facts, step)));
+        // So few in a second that each of them is kept.
+        if step.is_multiple_of(400) {
+            empty = recorder.take(std::mem::take(&mut empty), UnixTime(u64::from(step)));
+        }
+    };
+    (0..WARM_UP * 10).for_each(&mut work);
+    measured(count, &mut work);
+}
+
+/// A sampled exchange made a specimen.
+fn deriving(count: u32) {
+    let fields = fields(Agent::Reader);
+    let keys = FactKeys::new(SEED);
+    let derive = Derive { keys, tokens: TokenKeys::new(SEED, UnixTime(0)) };
+    let mut recorder = Recorder::new(keys, 1, UnixTime(0));
+    (0..DERIVED).for_each(|step| recorder.observe(&event(&facts(&fields, step), step)));
+    let batch = recorder.take(Batch::default(), UnixTime(1000));
+    assert_eq!(batch.sampled(), DERIVED as usize);
+    measured(count / DERIVED, &mut |_| {
+        black_box(derive.window(black_box(&batch), nowhere));
+    });
+}
+
+fn event<'a>(facts: &RequestFacts<'a>, step: u32) -> RequestEvent<'a> {
+    let print = facts.header_print();
+    RequestEvent {
+        facts: EventFacts {
+            host: Seen::Value(facts.host),
+            method: facts.method,
+            path: facts.path,
+            query: Seen::shown(facts.query),
+            user_agent: Seen::shown(facts.user_agent()),
+            referer: Seen::shown(facts.field("referer")),
+            client: facts.client.addr,
+            protocol: Some(facts.protocol),
+            tls_fingerprint: Seen::Unknown,
+            header_shape: Some(print.shape.bits()),
+            fields: Some(print.presence.bits()),
+            content: Some(facts.content),
+        },
+        disposition: Disposition { status: 200, cache: CacheResult::Hit, is_refused: false },
+        cost: cost(step),
+        at: at(step).wall,
+    }
+}
+
+fn cost(step: u32) -> Cost {
+    Cost::of_one(1024 + u64::from(step % 100), 0, 0)
+}
+
 fn key(path: &str, queries: &QueryPolicy) -> Result<CacheKey> {
     let target = Target { scheme: Scheme::Http, authority: HOST, path, query: None };
     CacheKey::new(&target, queries).context("the target has no key")
@@ -183,5 +269,8 @@ const SEED: [u8; 16] = [7; 16];
 const KEYS: u32 = 200_000;
 
 const RESOURCES: u32 = 1_000;
+
+/// Specimens of one batch.
+const DERIVED: u32 = 400;
 
 const WARM_UP: u32 = 200;
