@@ -26,6 +26,7 @@ pub mod proposer;
 pub mod recorder;
 pub mod rise;
 pub mod sample;
+pub mod senders;
 pub mod signature;
 pub mod specimen;
 pub mod storm;

@@ -1,0 +1,105 @@
+//! Networks, and whether enough clients stand behind them to be shown.
+
+use std::collections::{BTreeSet, HashMap};
+
+use ipnet::IpNet;
+
+use crate::fact::FactKind;
+use crate::specimen::{FactKey, Specimen};
+
+/// A network that many clients of a storm share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrowdedNetwork {
+    /// It.
+    pub network: IpNet,
+    /// Share of the storm's requests, 0 to 1, at least.
+    pub share: f64,
+    /// At least this many clients in one hour; at most 64 are counted.
+    pub clients: u32,
+}
+
+/// Networks of one length.
+#[derive(Clone, Debug)]
+pub(super) struct Networks {
+    kind: FactKind,
+    entries: HashMap<FactKey, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    network: IpNet,
+    count: f64,
+    error: f64,
+    /// Hours since the epoch.
+    hour: u64,
+    /// Of this hour.
+    tokens: BTreeSet<u64>,
+    /// Most tokens of any hour.
+    most: u32,
+}
+
+impl Networks {
+    pub(super) fn new(kind: FactKind) -> Self {
+        Self { kind, entries: HashMap::new() }
+    }
+
+    pub(super) fn absorb(&mut self, specimen: &Specimen, requests: f64) {
+        let key = specimen.key(self.kind);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.absorb(specimen, requests);
+            return;
+        }
+        let Some(network) = specimen.text(self.kind).and_then(|text| text.parse().ok()) else { return };
+        let mut entry = Entry { network, count: 0.0, error: 0.0, hour: 0, tokens: BTreeSet::new(), most: 0 };
+        if self.entries.len() >= NETWORKS_MAX {
+            entry.error = self.forget_least();
+            entry.count = entry.error;
+        }
+        entry.absorb(specimen, requests);
+        self.entries.insert(key, entry);
+    }
+
+    /// Space-Saving: the least one makes room, and what it counted is the newcomer's possible error.
+    fn forget_least(&mut self) -> f64 {
+        let least = self.entries.iter().min_by(|a, b| a.1.count.total_cmp(&b.1.count)).map(|(key, _)| *key);
+        least.and_then(|key| self.entries.remove(&key)).map_or(0.0, |entry| entry.count)
+    }
+
+    pub(super) fn crowded(&self, least: u32, requests: f64) -> Vec<CrowdedNetwork> {
+        self.entries
+            .values()
+            .filter(|entry| entry.clients() >= least.max(1))
+            .map(|entry| CrowdedNetwork {
+                network: entry.network,
+                share: (entry.count - entry.error) / requests,
+                clients: entry.clients(),
+            })
+            .collect()
+    }
+}
+
+impl Entry {
+    fn absorb(&mut self, specimen: &Specimen, requests: f64) {
+        self.count += requests;
+        let hour = specimen.at.as_secs() / 3_600;
+        if self.hour != hour {
+            self.hour = hour;
+            self.tokens.clear();
+        }
+        if self.tokens.len() < TOKENS_MAX {
+            self.tokens.insert(specimen.client);
+        }
+        self.most = self.most.max(self.tokens.len() as u32);
+    }
+
+    /// A client has at most two tokens in an hour: the previous key's, and the current one's.
+    fn clients(&self) -> u32 {
+        self.most.div_ceil(2)
+    }
+}
+
+/// Of each length. A newcomer is looked for among all of them, which a sample of some thousand exchanges a second bears.
+const NETWORKS_MAX: usize = 512;
+
+/// Tokens kept for each network: more say nothing more about whether it may be shown.
+const TOKENS_MAX: usize = 128;
