@@ -1,5 +1,5 @@
-//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `print`, `decide`, `limit`,
-//! `lookup`, `count`, `record` or `derive`. Seeds, clients and time are fixed, so that two runs do the same.
+//! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `print`, `hello`, `decide`,
+//! `limit`, `lookup`, `count`, `record` or `derive`. Seeds, clients and time are fixed, so that two runs do the same.
 //!
 //! Only what happens below `measured` is to be counted (`--toggle-collect='*measured*'`): the set-up and the first
 //! rounds, which fill lazy automata and tables, are not.
@@ -16,6 +16,7 @@ use seawall_bench::rules::{compile, rate};
 use seawall_cache::key::Target;
 use seawall_cache::stored::Received;
 use seawall_cache::{CacheKey, CachePlan, Policy, QueryPolicy, StoredResponse, plan};
+use seawall_http::client_hello::HelloReader;
 use seawall_http::h1::{FieldStorage, HeadBounds, HeadScanner, Scan, parse};
 use seawall_http::{Field, HeaderPrint, Now, Protocol, RequestFacts, Scheme, UnixTime};
 use seawall_rules::limit::{Gcra, KeyHasher, LimitTable};
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
     match part.as_str() {
         "parse" => parsing(count),
         "print" => printing(count),
+        "hello" => reading_hello(count),
         "decide" => deciding(count),
         "limit" => limiting(count),
         "lookup" => looking_up(count)?,
@@ -88,6 +90,17 @@ fn printing(count: u32) {
     let mut work = |_| {
         let print = HeaderPrint::of(Protocol::Http11, black_box(&fields));
         assert_eq!(print.shape.names(), 9);
+    };
+    (0..WARM_UP).for_each(&mut work);
+    measured(count, &mut work);
+}
+
+/// The fingerprint of Chromium's ClientHello, 1,952 bytes in one record.
+fn reading_hello(count: u32) {
+    let hello = include_bytes!("../../../crates/seawall-http/tests/data/client-hellos/chromium.bin");
+    let mut work = |_| {
+        let read = HelloReader::default().read(black_box(hello));
+        assert!(matches!(black_box(read), Some(Ok(_))));
     };
     (0..WARM_UP).for_each(&mut work);
     measured(count, &mut work);

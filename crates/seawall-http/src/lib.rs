@@ -3,6 +3,7 @@
 //! A core crate: no sockets, no clock, no randomness. Bytes, time and seeds come in as arguments.
 
 pub mod client;
+pub mod client_hello;
 pub mod coding;
 pub mod facts;
 pub mod field_presence;

@@ -20,6 +20,13 @@ fn proxy_protocol_headers_read_the_same_in_any_pieces() {
 }
 
 #[test]
+fn client_hellos_read_the_same_in_any_pieces() {
+    corpus("client_hello")
+        .iter()
+        .for_each(|(_, bytes)| seawall_http::client_hello::check_foreign_bytes(bytes));
+}
+
+#[test]
 fn invented_receipts_do_not_open() {
     corpus("receipt_open").iter().for_each(|(_, bytes)| seawall_rules::receipt::check_open(&text(bytes)));
 }
