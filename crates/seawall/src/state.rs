@@ -6,12 +6,14 @@
 //! | `admin.token` | the admin API's token, one line of 64 hexadecimal digits | 0600 |
 //! | `rules.json` | rules made at run time, and what was disabled | 0600 |
 //! | `revisions` | every definition that was ever active, by number | 0600 |
+//! | `evidence/` | what exchanges of a storm looked like, for 72 hours, where somebody asked for it | 0700 |
 //! | `lock` | held by the process that writes the last two | 0600 |
 //!
 //! No file here holds an address, or a digest of one, but those that an operator wrote into a rule.
 
 mod archive;
 mod error;
+mod evidence;
 mod file;
 mod lock;
 mod record;
@@ -24,6 +26,7 @@ use seawall_rules::receipt::{KEY_BYTES, Sealer};
 
 pub use self::archive::{Archive, ArchiveReport, Definition, Known, Standing};
 pub use self::error::StateError;
+pub use self::evidence::{EvidenceFolder, StoredEvidence, StoredExhibit};
 pub use self::record::{EndReason, Kind};
 
 use self::file::{Secret, Whose};
