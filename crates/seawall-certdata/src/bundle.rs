@@ -59,11 +59,11 @@ pub fn write(
     origin: Origin<'_>,
     now: i64,
 ) -> Bundle {
-    let mut bundle = Bundle {
-        octets: header(&certdata.sha256, style, origin).into_bytes(),
-        taken: 0,
-        remarks: Vec::new(),
-    };
+    // Room for all of it but the texts: growing step by step, it would be copied each time.
+    let room = certdata.roots.iter().map(|root| root.der.len() * 3 / 2 + root.comments.len() + SECTION_BYTES);
+    let mut octets = Vec::with_capacity(room.sum::<usize>() + HEADER_BYTES);
+    octets.extend_from_slice(header(&certdata.sha256, style, origin).as_bytes());
+    let mut bundle = Bundle { octets, taken: 0, remarks: Vec::new() };
     for line in &certdata.licence {
         bundle.octets.extend_from_slice(line.as_bytes());
         bundle.octets.push(b'\n');
@@ -77,10 +77,13 @@ pub fn write(
 
 /// The certificates in a bundle: how many times a PEM block begins.
 pub fn count(bundle: &[u8]) -> usize {
-    bundle
-        .split(|&byte| byte == b'\n')
-        .filter(|line| line.trim_ascii_end() == BEGIN.trim_ascii_end().as_bytes())
-        .count()
+    let whole_line = |&at: &usize| {
+        let begins = at == 0 || bundle.get(at - 1) == Some(&b'\n');
+        let rest = bundle.get(at + BEGIN.len() - 1..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        begins && rest[..end].trim_ascii().is_empty()
+    };
+    memchr::memmem::find_iter(bundle, BEGIN.trim_ascii_end()).filter(whole_line).count()
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -130,7 +133,7 @@ fn section(root: &Root, style: &Style, bundle: &mut Bundle) {
         lines(trust(root).iter().map(String::as_str), out);
     }
     if style.meta {
-        lines(root.comments.iter().map(String::as_str), out);
+        out.extend_from_slice(root.comments.as_bytes());
     }
     let Some(fingerprints) = &style.text else { return pem(&root.der, style.width, out) };
     for fingerprint in fingerprints {
@@ -184,3 +187,7 @@ fn pem(der: &[u8], width: usize, out: &mut Vec<u8>) {
 
 const OPENSSL_WIDTH: usize = 64;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----\n";
+/// More than the header without the name of the source.
+const HEADER_BYTES: usize = 2048;
+/// More than labels and the lines around a certificate take.
+const SECTION_BYTES: usize = 256;

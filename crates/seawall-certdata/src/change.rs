@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::root::Root;
 
-/// One difference. Roots are the same when their SHA-256 is.
+/// One difference. Roots are the same when their certificates are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Change<'a> {
     /// In the new file only.
@@ -26,17 +26,17 @@ pub fn between<'a>(
     new: impl IntoIterator<Item = &'a Root>,
 ) -> Vec<Change<'a>> {
     let (old, new): (Vec<&Root>, Vec<&Root>) = (old.into_iter().collect(), new.into_iter().collect());
-    let before: HashMap<_, _> = old.iter().map(|&root| (root.sha256, root)).collect();
-    let after: HashSet<_> = new.iter().map(|root| root.sha256).collect();
+    let before: HashMap<_, _> = old.iter().map(|&root| (&root.der, root)).collect();
+    let after: HashSet<_> = new.iter().map(|root| &root.der).collect();
     let mut changes: Vec<_> = new
         .iter()
-        .filter_map(|root| match before.get(&root.sha256) {
+        .filter_map(|root| match before.get(&root.der) {
             None => Some(Change::Added(root)),
             Some(old) if differ(old, root) => Some(Change::Changed { old, new: root }),
             Some(_) => None,
         })
         .collect();
-    changes.extend(old.into_iter().filter(|root| !after.contains(&root.sha256)).map(Change::Removed));
+    changes.extend(old.into_iter().filter(|root| !after.contains(&root.der)).map(Change::Removed));
     changes
 }
 

@@ -1,6 +1,6 @@
 //! Objects to roots: certificates paired with what NSS trusts them for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use md5::Md5;
@@ -11,7 +11,7 @@ use x509_parser::nom::Parser as _;
 
 use crate::date;
 use crate::fault::{Fault, FaultKind};
-use crate::syntax::{self, Object, Value};
+use crate::syntax::{self, File, Object, Value};
 use crate::trust::{TrustLevel, TrustPurpose};
 
 /// What a certdata.txt says.
@@ -34,18 +34,14 @@ pub struct Root {
     pub label: String,
     /// The line of the certificate object, from 1.
     pub line: usize,
-    /// The comments of the object: issuer, dates, fingerprints as NSS writes them.
-    pub comments: Vec<String>,
+    /// The comments of the object: issuer, dates, fingerprints as NSS writes them; each line ends in LF.
+    pub comments: String,
     /// The certificate.
     pub der: Vec<u8>,
-    /// The subject as text.
-    pub subject: String,
     /// Its validity begins, in seconds since 1970.
     pub not_before: i64,
     /// The last second of its validity, in seconds since 1970.
     pub not_after: i64,
-    /// SHA-256 of the certificate.
-    pub sha256: [u8; 32],
     /// Whether its trust object names it by SHA-1 and MD5 hashes, which are right then.
     pub hashed: bool,
     /// What it is trusted for and how far, in the order of the file.
@@ -83,16 +79,16 @@ impl Certdata {
     /// that trusts a certificate that is not there, or a file without certificates.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let file = syntax::read(bytes)?;
-        let mut trusts = trusts(&file.objects)?;
-        let (mut roots, mut remarks) = (Vec::new(), Vec::new());
-        let mut lines = HashMap::new();
+        let mut trusts = trusts(&file)?;
+        let (mut roots, mut remarks) = (Vec::with_capacity(trusts.len()), Vec::new());
+        let mut lines = BTreeMap::new();
         for object in file.objects.iter().filter(|object| object.class == "CKO_CERTIFICATE") {
-            let key = key(object)?;
+            let key = Key::of(object, &file)?;
             if let Some(first) = lines.insert(key, object.line) {
                 return Err(object.fault(object.line, FaultKind::DuplicateObject(first)));
             }
             let trust = trusts.remove(&key).ok_or_else(|| object.fault(object.line, FaultKind::NoTrust))?;
-            roots.push(root(object, trust, &mut remarks)?);
+            roots.push(root(object, trust, &file, &mut remarks)?);
         }
         if roots.is_empty() {
             return Err(Fault::at(1, FaultKind::NoCertificates));
@@ -113,18 +109,39 @@ impl Root {
     pub fn level(&self, purpose: TrustPurpose) -> Option<TrustLevel> {
         self.trust.iter().find(|&&(one, _)| one == purpose).map(|&(_, level)| level)
     }
+
+    /// The subject as text.
+    pub fn subject(&self) -> String {
+        parser()
+            .parse(&self.der)
+            .map(|(_, certificate)| certificate.subject().to_string())
+            .unwrap_or_default()
+    }
+
+    /// SHA-256 of the certificate.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(&self.der).into()
+    }
 }
 
-/// Issuer and serial number: what names a certificate (RFC 5280 §4.1.2.2).
-type Key<'a> = (&'a [u8], &'a [u8]);
-
-fn key<'a>(object: &'a Object<'_>) -> Result<Key<'a>, Fault> {
-    Ok((object.octets("CKA_ISSUER")?, object.octets("CKA_SERIAL_NUMBER")?))
+/// What names a certificate (RFC 5280 §4.1.2.2). The serial number comes first, for it tells most of them apart.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+struct Key<'a> {
+    serial: &'a [u8],
+    issuer: &'a [u8],
 }
 
-fn trusts<'a, 'b>(objects: &'a [Object<'b>]) -> Result<HashMap<Key<'a>, &'a Object<'b>>, Fault> {
-    let mut trusts: HashMap<Key<'a>, &'a Object<'b>> = HashMap::new();
-    for object in objects.iter().filter(|object| object.class == "CKO_NSS_TRUST") {
+impl<'a> Key<'a> {
+    fn of(object: &Object<'a>, file: &'a File<'a>) -> Result<Self, Fault> {
+        let issuer = file.octets(object, "CKA_ISSUER")?;
+        Ok(Self { serial: file.octets(object, "CKA_SERIAL_NUMBER")?, issuer })
+    }
+}
+
+/// The trust objects. The map is one that no choice of keys makes slow.
+fn trusts<'a>(file: &'a File<'a>) -> Result<BTreeMap<Key<'a>, &'a Object<'a>>, Fault> {
+    let mut trusts: BTreeMap<Key<'a>, &'a Object<'a>> = BTreeMap::new();
+    for object in file.objects.iter().filter(|object| object.class == "CKO_NSS_TRUST") {
         object.text("CKA_LABEL")?;
         // Every release has these three; without one, the file was cut.
         for name in ["CKA_TRUST_SERVER_AUTH", "CKA_TRUST_EMAIL_PROTECTION", "CKA_TRUST_CODE_SIGNING"] {
@@ -132,7 +149,7 @@ fn trusts<'a, 'b>(objects: &'a [Object<'b>]) -> Result<HashMap<Key<'a>, &'a Obje
                 return Err(object.fault(object.line, FaultKind::MissingAttribute(name)));
             }
         }
-        if let Some(first) = trusts.insert(key(object)?, object) {
+        if let Some(first) = trusts.insert(Key::of(object, file)?, object) {
             return Err(object.fault(object.line, FaultKind::DuplicateObject(first.line)));
         }
     }
@@ -150,56 +167,73 @@ fn without_certificate(object: &Object<'_>) -> Result<Remark, Fault> {
     Ok(Remark { line: object.line, object: object.text("CKA_LABEL")?.to_owned(), text })
 }
 
-fn root(object: &Object<'_>, trust: &Object<'_>, remarks: &mut Vec<Remark>) -> Result<Root, Fault> {
+fn root(
+    object: &Object<'_>,
+    trust: &Object<'_>,
+    file: &File<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Result<Root, Fault> {
     let label = object.text("CKA_LABEL")?;
-    let der = object.octets("CKA_VALUE")?;
+    let der = file.octets(object, "CKA_VALUE")?;
     let value_line = object.attribute("CKA_VALUE").map_or(object.line, |attribute| attribute.line);
     let broken = |what: String| Fault::of(value_line, label, FaultKind::Certificate(what));
-    // What extensions say plays no part here.
-    let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
-    let (rest, certificate) = parser.parse(der).map_err(|error| broken(error.to_string()))?;
+    let (rest, certificate) = parser().parse(der).map_err(|error| broken(error.to_string()))?;
     if !rest.is_empty() {
         return Err(broken(format!("{} bytes follow it", rest.len())));
     }
-    compare_hashes(der, trust, object.line)?;
+    let hashed = compare_hashes(der, trust, file, object.line)?;
     let levels = levels(trust, remarks);
-    let called_distrusted =
-        [label, trust.text("CKA_LABEL")?].iter().any(|one| one.to_lowercase().contains("distrust"));
-    if called_distrusted && levels.iter().any(|&(_, level)| level != TrustLevel::NotTrusted) {
+    if [label, trust.text("CKA_LABEL")?].into_iter().any(called_distrusted)
+        && levels.iter().any(|&(_, level)| level != TrustLevel::NotTrusted)
+    {
         return Err(trust.fault(trust.line, FaultKind::NotDistrusted));
     }
     Ok(Root {
         label: label.to_owned(),
         line: object.line,
-        comments: object.comments.iter().map(|&line| line.to_owned()).collect(),
-        subject: certificate.subject().to_string(),
+        comments: file.comments(object).iter().flat_map(|&line| [line, "\n"]).collect(),
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
-        sha256: Sha256::digest(der).into(),
-        hashed: ["CKA_CERT_SHA1_HASH", "CKA_CERT_MD5_HASH"]
-            .iter()
-            .any(|&name| trust.attribute(name).is_some()),
+        hashed,
         trust: levels,
-        server_distrust_after: distrust_after(object, "CKA_NSS_SERVER_DISTRUST_AFTER")?,
-        email_distrust_after: distrust_after(object, "CKA_NSS_EMAIL_DISTRUST_AFTER")?,
+        server_distrust_after: distrust_after(object, file, "CKA_NSS_SERVER_DISTRUST_AFTER")?,
+        email_distrust_after: distrust_after(object, file, "CKA_NSS_EMAIL_DISTRUST_AFTER")?,
         der: der.to_vec(),
     })
 }
 
-/// The trust object names its certificate by hashes, too. Some distrust without.
-fn compare_hashes(der: &[u8], trust: &Object<'_>, certificate: usize) -> Result<(), Fault> {
-    let hashes = [
-        ("CKA_CERT_SHA1_HASH", Sha1::digest(der).to_vec()),
-        ("CKA_CERT_MD5_HASH", Md5::digest(der).to_vec()),
-    ];
-    for (name, hash) in hashes {
-        if let Some(attribute) = trust.attribute(name)
-            && trust.octets(name)? != hash
-        {
-            return Err(trust.fault(attribute.line, FaultKind::Hash { name, certificate }));
-        }
+fn called_distrusted(label: &str) -> bool {
+    label.as_bytes().windows(DISTRUST.len()).any(|window| window.eq_ignore_ascii_case(DISTRUST))
+}
+
+/// What extensions say plays no part here.
+fn parser() -> X509CertificateParser {
+    X509CertificateParser::new().with_deep_parse_extensions(false)
+}
+
+/// The trust object names its certificate by hashes, too. Some distrust without: the answer is whether there is one.
+fn compare_hashes(
+    der: &[u8],
+    trust: &Object<'_>,
+    file: &File<'_>,
+    certificate: usize,
+) -> Result<bool, Fault> {
+    let sha1 = compare_hash::<Sha1>(der, trust, file, ("CKA_CERT_SHA1_HASH", certificate))?;
+    let md5 = compare_hash::<Md5>(der, trust, file, ("CKA_CERT_MD5_HASH", certificate))?;
+    Ok(sha1 || md5)
+}
+
+fn compare_hash<D: Digest>(
+    der: &[u8],
+    trust: &Object<'_>,
+    file: &File<'_>,
+    (name, certificate): (&'static str, usize),
+) -> Result<bool, Fault> {
+    let Some(attribute) = trust.attribute(name) else { return Ok(false) };
+    if file.octets(trust, name)? != D::digest(der).as_slice() {
+        return Err(trust.fault(attribute.line, FaultKind::Hash { name, certificate }));
     }
-    Ok(())
+    Ok(true)
 }
 
 fn levels(trust: &Object<'_>, remarks: &mut Vec<Remark>) -> Vec<(TrustPurpose, TrustLevel)> {
@@ -225,12 +259,14 @@ fn levels(trust: &Object<'_>, remarks: &mut Vec<Remark>) -> Vec<(TrustPurpose, T
 }
 
 /// A date, or `CK_FALSE` for none.
-fn distrust_after(object: &Object<'_>, name: &'static str) -> Result<Option<i64>, Fault> {
+fn distrust_after(object: &Object<'_>, file: &File<'_>, name: &'static str) -> Result<Option<i64>, Fault> {
     let Some(attribute) = object.attribute(name) else { return Ok(None) };
-    let date = match &attribute.value {
-        Value::Word("CK_BBOOL", "CK_FALSE") => return Ok(None),
-        Value::Octets(octets) => date::utc_time(octets),
-        Value::Word(..) | Value::Text(_) => None,
-    };
+    if matches!(attribute.value, Value::Word("CK_BBOOL", "CK_FALSE")) {
+        return Ok(None);
+    }
+    let date = file.value(&attribute.value).and_then(date::utc_time);
     date.map(Some).ok_or_else(|| object.fault(attribute.line, FaultKind::Date(name)))
 }
+
+/// In any case.
+const DISTRUST: &[u8] = b"distrust";

@@ -3,6 +3,8 @@
 //! An object is a run of attributes that begins with `CKA_CLASS` and ends at a blank line or the next `CKA_CLASS`.
 //! Lines may end in CRLF. Memory is bounded by the size of the input.
 
+use std::ops::Range;
+
 use crate::fault::{Fault, FaultKind};
 
 /// The whole file.
@@ -11,6 +13,10 @@ pub(crate) struct File<'a> {
     /// The lines of licence blocks, markers included.
     pub(crate) licence: Vec<&'a str>,
     pub(crate) objects: Vec<Object<'a>>,
+    /// All values in octets, one behind the other: one allocation instead of thousands.
+    octets: Vec<u8>,
+    /// The comments of all objects.
+    comments: Vec<&'a str>,
 }
 
 /// One object.
@@ -19,8 +25,8 @@ pub(crate) struct Object<'a> {
     /// The line of its `CKA_CLASS`.
     pub(crate) line: usize,
     pub(crate) class: &'a str,
-    /// What the comments among and right before its attributes say, `#` included; not the heading, nor empty ones.
-    pub(crate) comments: Vec<&'a str>,
+    /// Where its comments are in [`File::comments`].
+    comments: Range<usize>,
     attributes: Vec<Attribute<'a>>,
 }
 
@@ -35,10 +41,32 @@ pub(crate) struct Attribute<'a> {
 pub(crate) enum Value<'a> {
     /// `UTF8 "…"`.
     Text(&'a str),
-    /// `MULTILINE_OCTAL … END`.
-    Octets(Vec<u8>),
+    /// `MULTILINE_OCTAL … END`: where it is in [`File::octets`].
+    Octets(Range<usize>),
     /// Another type, and its word.
     Word(&'a str, &'a str),
+}
+
+impl<'a> File<'a> {
+    /// What the comments among and right before the attributes of an object say, `#` included; not the heading, nor
+    /// empty ones.
+    pub(crate) fn comments(&self, object: &Object<'a>) -> &[&'a str] {
+        self.comments.get(object.comments.clone()).unwrap_or_default()
+    }
+
+    /// A value in octets that must be there.
+    pub(crate) fn octets(&self, object: &Object<'a>, name: &'static str) -> Result<&[u8], Fault> {
+        let octets = object.attribute(name).and_then(|attribute| self.value(&attribute.value));
+        octets.ok_or_else(|| object.fault(object.line, FaultKind::MissingAttribute(name)))
+    }
+
+    /// A value, when it is one in octets.
+    pub(crate) fn value(&self, value: &Value<'a>) -> Option<&[u8]> {
+        match value {
+            Value::Octets(range) => self.octets.get(range.clone()),
+            Value::Text(_) | Value::Word(..) => None,
+        }
+    }
 }
 
 impl<'a> Object<'a> {
@@ -66,14 +94,6 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A value in octets that must be there.
-    pub(crate) fn octets(&self, name: &'static str) -> Result<&[u8], Fault> {
-        match self.attribute(name) {
-            Some(Attribute { value: Value::Octets(octets), .. }) => Ok(octets),
-            _ => Err(self.fault(self.line, FaultKind::MissingAttribute(name))),
-        }
-    }
-
     pub(crate) fn fault(&self, line: usize, kind: FaultKind) -> Fault {
         Fault { line, object: self.label().map(str::to_owned), kind }
     }
@@ -82,27 +102,31 @@ impl<'a> Object<'a> {
 /// Reads the whole file.
 pub(crate) fn read(bytes: &[u8]) -> Result<File<'_>, Fault> {
     let mut reader = Reader {
-        lines: Lines { rest: bytes, line: 0 },
-        file: File::default(),
+        lines: Lines::new(bytes),
+        // An octet takes four characters.
+        file: File { octets: Vec::with_capacity(bytes.len() / 4), ..File::default() },
         open: false,
-        comments: Vec::new(),
+        pending: 0,
     };
     let mut begun = false;
     while let Some(line) = reader.lines.next()? {
-        if memchr::memchr(b'*', line.as_bytes()).is_some() && line.contains(LICENCE_BEGIN) {
+        if line.starts_with(ATTRIBUTE) {
+            reader.attribute(line)?;
+        } else if memchr::memchr(b'*', line.as_bytes()).is_some() && line.contains(LICENCE_BEGIN) {
             reader.licence(line)?;
-        } else if line.trim_ascii().is_empty() {
-            reader.open = false;
-            reader.comments.clear();
         } else if line.starts_with('#') {
             reader.comment(line);
+        } else if line.trim_ascii().is_empty() {
+            reader.close();
+            reader.file.comments.truncate(reader.pending);
         } else if line.trim_ascii_end() == "BEGINDATA" {
             begun = true;
-            reader.open = false;
+            reader.close();
         } else if !line.starts_with("CVS_ID ") {
-            reader.attribute(line)?;
+            return Err(reader.fault(reader.lines.line, FaultKind::NotAttribute(excerpt(line))));
         }
     }
+    reader.close();
     if !begun {
         return Err(Fault::at(reader.lines.line, FaultKind::NoData));
     }
@@ -114,11 +138,23 @@ struct Reader<'a> {
     file: File<'a>,
     /// Whether attributes and comments still belong to the last object.
     open: bool,
-    /// The comments since the last blank line, for the object to come.
-    comments: Vec<&'a str>,
+    /// Where in [`File::comments`] those begin that belong to the last object, if it is open, and else to the next.
+    pending: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// Ends the last object: what comments follow are the next one's.
+    fn close(&mut self) {
+        if self.open {
+            self.open = false;
+            let end = self.file.comments.len();
+            if let Some(object) = self.file.objects.last_mut() {
+                object.comments = self.pending..end;
+            }
+            self.pending = end;
+        }
+    }
+
     fn licence(&mut self, first: &'a str) -> Result<(), Fault> {
         self.file.licence.push(first);
         while let Some(line) = self.lines.next()? {
@@ -131,33 +167,26 @@ impl<'a> Reader<'a> {
     }
 
     fn comment(&mut self, line: &'a str) {
-        let comments = match self.file.objects.last_mut() {
-            Some(object) if self.open => &mut object.comments,
-            _ => &mut self.comments,
-        };
         if HEADINGS.iter().any(|heading| line.starts_with(heading)) {
-            comments.clear();
+            self.file.comments.truncate(self.pending);
         } else if line != "#" {
-            comments.push(line);
+            self.file.comments.push(line);
         }
     }
 
     fn attribute(&mut self, line: &'a str) -> Result<(), Fault> {
         let number = self.lines.line;
         let not_attribute = || FaultKind::NotAttribute(excerpt(line));
-        let Some((name, rest)) = line.split_once([' ', '\t']).filter(|(name, _)| name.starts_with("CKA_"))
-        else {
-            return Err(self.fault(number, not_attribute()));
-        };
+        let Some((name, rest)) = words(line) else { return Err(self.fault(number, not_attribute())) };
         let rest = rest.trim_ascii();
-        let (kind, rest) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+        let (kind, rest) = words(rest).unwrap_or((rest, ""));
         if name == "CKA_CLASS" {
-            let comments = std::mem::take(&mut self.comments);
+            self.close();
             self.file.objects.push(Object {
                 line: number,
                 class: rest.trim_ascii(),
-                comments,
-                attributes: Vec::new(),
+                comments: 0..0,
+                attributes: Vec::with_capacity(OBJECT_ATTRIBUTES_USUAL),
             });
             self.open = true;
             return Ok(());
@@ -191,20 +220,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn octets(&mut self, name: &str) -> Result<Vec<u8>, Fault> {
-        let begin = self.lines.line;
-        let mut octets = Vec::with_capacity(OCTETS_USUAL);
+    fn octets(&mut self, name: &str) -> Result<Range<usize>, Fault> {
+        let (line_of_begin, begin) = (self.lines.line, self.file.octets.len());
         loop {
+            self.lines.whole_octal_lines(&mut self.file.octets);
             let line = match self.lines.octets() {
                 Ok(Some(line)) => line.trim_ascii_end(),
                 // A file cut here may be cut inside a line: what is missing is the END all the same.
-                Ok(None) => return Err(self.fault(begin, FaultKind::NoEnd(excerpt(name)))),
+                Ok(None) => return Err(self.fault(line_of_begin, FaultKind::NoEnd(excerpt(name)))),
                 Err(fault) => return Err(self.fault(fault.line, fault.kind)),
             };
             if line == b"END" {
-                return Ok(octets);
+                return Ok(begin..self.file.octets.len());
             }
-            if octal(line, &mut octets).is_none() {
+            if octal(line, &mut self.file.octets).is_none() {
                 let line = String::from_utf8_lossy(line);
                 return Err(self.fault(self.lines.line, FaultKind::Octal(excerpt(&line))));
             }
@@ -220,31 +249,72 @@ impl<'a> Reader<'a> {
 }
 
 struct Lines<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
+    /// As much of it, from its beginning, as is UTF-8: to look at all of it at once is faster than line by line.
+    text: &'a str,
+    /// Where the next line begins.
+    at: usize,
     /// The number of the last line given out.
     line: usize,
 }
 
 impl<'a> Lines<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let text = std::str::from_utf8(bytes)
+            .or_else(|error| std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()))
+            .unwrap_or_default();
+        Self { bytes, text, at: 0, line: 0 }
+    }
+
     /// The next line without its end, which it must have.
     fn next(&mut self) -> Result<Option<&'a str>, Fault> {
+        let begin = self.at;
         let Some(line) = self.octets()? else { return Ok(None) };
-        std::str::from_utf8(line).map(Some).map_err(|_| Fault::at(self.line, FaultKind::NotUtf8))
+        match self.text.get(begin..begin + line.len()) {
+            Some(line) => Ok(Some(line)),
+            None => std::str::from_utf8(line).map(Some).map_err(|_| Fault::at(self.line, FaultKind::NotUtf8)),
+        }
     }
 
     /// As [`Lines::next`], whatever its encoding.
     fn octets(&mut self) -> Result<Option<&'a [u8]>, Fault> {
-        if self.rest.is_empty() {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.is_empty() {
             return Ok(None);
         }
         self.line += 1;
-        let Some(end) = memchr::memchr(b'\n', self.rest) else {
+        let Some(end) = memchr::memchr(b'\n', rest) else {
             return Err(Fault::at(self.line, FaultKind::NoLineEnd));
         };
-        let line = &self.rest[..end];
-        self.rest = &self.rest[end + 1..];
+        let line = &rest[..end];
+        self.at += end + 1;
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
     }
+
+    /// Adds the bytes of the lines to come, as long as these are like most: sixteen escapes of three digits.
+    fn whole_octal_lines(&mut self, octets: &mut Vec<u8>) {
+        let (lines, _) =
+            self.bytes.get(self.at..).unwrap_or_default().as_chunks::<{ WHOLE_LINE_BYTES + 1 }>();
+        for line in lines {
+            let (escapes, _) = line.as_chunks();
+            let Some(whole) = escapes.first_chunk().and_then(whole_escapes::<{ WHOLE_LINE_BYTES / 4 }>)
+            else {
+                break;
+            };
+            if line[WHOLE_LINE_BYTES] != b'\n' {
+                break;
+            }
+            octets.extend_from_slice(&whole);
+            self.at += line.len();
+            self.line += 1;
+        }
+    }
+}
+
+/// The first word of a text, and what stands behind the space or tab after it.
+fn words(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| matches!(byte, b' ' | b'\t'))?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// What stands between the first quote, which comes first, and the last, which comes last.
@@ -254,8 +324,17 @@ fn quoted(text: &str) -> Option<&str> {
 
 /// Adds the bytes of one line of escapes, each of one to three octal digits.
 fn octal(line: &[u8], octets: &mut Vec<u8>) -> Option<()> {
-    if whole_octal(line, octets) {
-        return Some(());
+    if let (escapes @ [_, ..], []) = line.as_chunks() {
+        let begin = octets.len();
+        if escapes.iter().all(|&escape| {
+            whole_escapes(&[escape]).is_some_and(|[octet]| {
+                octets.push(octet);
+                true
+            })
+        }) {
+            return Some(());
+        }
+        octets.truncate(begin);
     }
     let mut escapes = std::str::from_utf8(line).ok()?.strip_prefix('\\')?.split('\\');
     escapes.try_for_each(|digits| {
@@ -265,22 +344,17 @@ fn octal(line: &[u8], octets: &mut Vec<u8>) -> Option<()> {
     })
 }
 
-/// As [`octal`], for lines of escapes with three digits each, which all are in practice: these lines are most of the
-/// file. Adds nothing to other lines.
-fn whole_octal(line: &[u8], octets: &mut Vec<u8>) -> bool {
-    let begin = octets.len();
-    let (escapes, []) = line.as_chunks::<4>() else { return false };
-    // Whatever is wrong leaves a bit here.
-    let mut wrong = u8::from(escapes.is_empty());
-    octets.extend(escapes.iter().map(|&[slash, high, middle, low]| {
-        let [high, middle, low] = [high, middle, low].map(|digit| digit ^ b'0');
-        wrong |= (slash ^ b'\\') | (high >> 2) | ((middle | low) >> 3);
-        high << 6 | middle << 3 | low
-    }));
-    if wrong != 0 {
-        octets.truncate(begin);
-    }
-    wrong == 0
+/// Reads escapes of three digits each, if all are.
+///
+/// In words of 32 bits and without a branch before the end, so that the compiler reads several at once.
+#[inline]
+fn whole_escapes<const N: usize>(escapes: &[[u8; 4]; N]) -> Option<[u8; N]> {
+    // From the lowest octet: nothing, two bits, three and three.
+    let bits = escapes.map(|escape| u32::from_le_bytes(escape) ^ u32::from_le_bytes(*br"\000"));
+    let wrong = bits.iter().fold(0, |wrong, bits| wrong | bits & !0x0707_0300);
+    let octets =
+        bits.map(|bits| (bits >> 2 & 0o300 | bits >> 13 & 0o070 | bits >> 24 & 0o007).to_le_bytes()[0]);
+    (wrong == 0).then_some(octets)
 }
 
 /// Enough of a foreign line to recognise it, safe to print.
@@ -298,8 +372,10 @@ fn excerpt(line: &str) -> String {
 
 /// Objects of NSS have up to 15; looking for doubled ones among a few takes no time.
 const OBJECT_ATTRIBUTES_MAX: usize = 64;
-/// Most certificates have less.
-const OCTETS_USUAL: usize = 2048;
+const OBJECT_ATTRIBUTES_USUAL: usize = 16;
+/// Sixteen escapes of four characters.
+const WHOLE_LINE_BYTES: usize = 64;
+const ATTRIBUTE: &str = "CKA_";
 const EXCERPT_CHARS_MAX: usize = 60;
 const LICENCE_BEGIN: &str = "***** BEGIN LICENSE BLOCK *****";
 const LICENCE_END: &str = "***** END LICENSE BLOCK *****";
@@ -328,7 +404,7 @@ mod tests {
                     CKA_LABEL UTF8 \"A \"\"B\"\n# among\nCKA_TOKEN CK_BBOOL CK_TRUE\n\n# stray\n";
         let file = read(text.as_bytes()).unwrap();
         assert_eq!(file.objects.len(), 1);
-        assert_eq!(file.objects[0].comments, ["# Issuer: A", "# among"]);
+        assert_eq!(file.comments(&file.objects[0]), ["# Issuer: A", "# among"]);
         assert_eq!(file.objects[0].label(), Some("A \"\"B"));
         assert_eq!((file.objects[0].line, file.objects[0].class), (9, "X"));
     }

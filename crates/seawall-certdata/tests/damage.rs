@@ -24,7 +24,7 @@ fn roots_carry_trust_dates_and_names() {
     let root = &certdata.roots[2];
     assert_eq!(root.level(TrustPurpose::ServerAuth), Some(TrustLevel::MustVerifyTrust));
     assert_eq!(root.level(TrustPurpose::EmailProtection), Some(TrustLevel::TrustedDelegator));
-    assert_eq!(root.subject, "C=XX, O=Seawall tests, CN=Mail Only Root");
+    assert_eq!(root.subject(), "C=XX, O=Seawall tests, CN=Mail Only Root");
     assert_eq!((root.not_before, root.not_after), (1_577_836_800, 2_208_988_800));
     assert_eq!(certdata.roots[3].server_distrust_after, Some(1_733_011_199));
     assert_eq!(certdata.roots[3].email_distrust_after, None);

@@ -18,8 +18,8 @@ fn texts_of_all_roots_at_hand_are_those_of_openssl() {
     for path in releases() {
         roots.extend(Certdata::parse(&std::fs::read(path).unwrap()).unwrap().roots);
     }
-    roots.sort_by_key(|root| root.sha256);
-    roots.dedup_by_key(|root| root.sha256);
+    roots.sort_by_key(|root| root.sha256());
+    roots.dedup_by_key(|root| root.sha256());
     let mut compared = Compared::default();
     for root in &roots {
         compared.add(&root.label, &root.der);

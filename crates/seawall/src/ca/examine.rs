@@ -76,7 +76,7 @@ fn facts(root: &Root, look: &Examination) -> Value {
     json!({
         "label": root.label,
         "line": root.line,
-        "sha256": bundle::hex(&root.sha256),
+        "sha256": bundle::hex(&root.sha256()),
         "signature": look.signature.token(),
         "signature_algorithm": look.signature_algorithm,
         "key": { "algorithm": look.key.algorithm, "bits": look.key.bits },

@@ -30,7 +30,7 @@ pub(super) fn run(path: &Path, format: Format) -> Result<ExitCode, String> {
 
 /// Three lines on a root.
 pub(super) fn describe(root: &Root) {
-    output::line(format_args!("    SHA-256 {}", bundle::hex(&root.sha256)));
+    output::line(format_args!("    SHA-256 {}", bundle::hex(&root.sha256())));
     output::line(format_args!("    valid {} to {}", date::day(root.not_before), date::day(root.not_after)));
     output::line(format_args!("    {}", trust(root)));
 }
@@ -52,8 +52,8 @@ pub(super) fn facts(root: &Root) -> Value {
         root.trust.iter().map(|(purpose, level)| (purpose.to_string(), level.token().into())).collect();
     json!({
         "label": root.label,
-        "subject": root.subject,
-        "sha256": bundle::hex(&root.sha256),
+        "subject": root.subject(),
+        "sha256": bundle::hex(&root.sha256()),
         "not_before": date::day(root.not_before),
         "not_after": date::day(root.not_after),
         "trust": trust,

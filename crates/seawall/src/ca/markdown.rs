@@ -46,7 +46,7 @@ fn row(root: &Root) -> String {
     format!(
         "| {} | `{}` | {} to {} | {} |\n",
         escape(&root.label),
-        bundle::hex(&root.sha256),
+        bundle::hex(&root.sha256()),
         date::day(root.not_before),
         date::day(root.not_after),
         escape(&trust(root))
@@ -59,7 +59,7 @@ fn changed(change: &Change<'_>) -> Option<String> {
     Some(format!(
         "| {} | `{}` | {} | {} |\n",
         escape(&new.label),
-        bundle::hex(&new.sha256),
+        bundle::hex(&new.sha256()),
         escape(&format!("{called}{}", trust(old))),
         escape(&trust(new))
     ))

@@ -35,7 +35,7 @@ fn print(change: &Change<'_>) {
         }
         Change::Changed { old, new } => {
             output::line(format_args!("changed {}", new.label.escape_debug()));
-            output::line(format_args!("    SHA-256 {}", bundle::hex(&new.sha256)));
+            output::line(format_args!("    SHA-256 {}", bundle::hex(&new.sha256())));
             if old.label != new.label {
                 output::line(format_args!("    called {} before", old.label.escape_debug()));
             }

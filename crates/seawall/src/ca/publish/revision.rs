@@ -87,7 +87,7 @@ impl Changes {
     pub(super) fn from(changes: &[Change<'_>]) -> Self {
         let named = |root: &Root| Named {
             label: root.label.clone(),
-            sha256: hex(&root.sha256),
+            sha256: hex(&root.sha256()),
             not_after: date::day(root.not_after),
         };
         let mut sorted = Self::default();
@@ -103,7 +103,7 @@ impl Changes {
                     let (was, is) = (said(old), said(new));
                     sorted.changed.push(Changed {
                         label: new.label.clone(),
-                        sha256: hex(&new.sha256),
+                        sha256: hex(&new.sha256()),
                         was,
                         is,
                     });
