@@ -1,6 +1,100 @@
 //! Whether a rise is a storm, or something that must get no rule, and why.
+//!
+//! A storm has in common what *sends* it: software, or where it comes from. A crowd has in common what it *wants*, and
+//! comes from clients as diverse as before. So a rise is held against the site's own past by every fact that tells of
+//! software and source, and only where all of them are alike it is a crowd. What else must get no rule has marks of its
+//! own: a search engine's name from few networks, download programs after something new, one client that waits for
+//! its answers.
+//!
+//! Nothing here is proof of intent, and each mark can be imitated; so where a mark is a name that anybody can say, it
+//! counts only together with what is hard to fake (networks), and a rise that has a crowd's marks but also one of a
+//! storm is a storm. The price of a wrong "crowd" is that a person has to write the rule; the price of a wrong "storm"
+//! is bounded by the collateral of the proposal.
 
+mod agents;
+mod crowd;
 mod ground;
+mod kin;
+mod storm;
+
+use crate::fact::FactKind;
+use crate::measure::Measure;
+use crate::rise::Rise;
+use crate::specimen::Specimen;
+use crate::storm::Nature;
 
 pub use ground::Ground;
 pub(crate) use ground::Percent;
+pub use kin::{Kin, Kinship};
+
+/// What is known of a rise when it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What the detector says.
+    pub rise: &'a Rise,
+    /// How much its clients are like those before.
+    pub kin: &'a Kin,
+    /// Its exchanges, and how many each stands for.
+    pub exchanges: &'a [(&'a Specimen, f64)],
+    /// The declaration of good clients that half of it or more falls under.
+    pub declared: Option<&'a str>,
+}
+
+/// What a rise is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// A storm, or what else.
+    pub nature: Nature,
+    /// How sure that is, 0 to 1.
+    pub confidence: f64,
+    /// Why.
+    pub grounds: Vec<Ground>,
+}
+
+/// What the rise is. The first that fits, from what is surest on.
+pub fn judge(case: &Case<'_>) -> Judgement {
+    crowd::declared(case)
+        .or_else(|| crowd::probe(case))
+        .or_else(|| crowd::crawl(case))
+        .or_else(|| crowd::release(case))
+        .or_else(|| crowd::job(case))
+        .or_else(|| crowd::rhythm(case))
+        .or_else(|| crowd::flash_crowd(case))
+        .unwrap_or_else(|| storm::storm(case))
+}
+
+impl Case<'_> {
+    /// The share of the rise's requests of which `holds` is true, 0 to 1.
+    fn share(&self, holds: impl Fn(&Specimen) -> bool) -> f64 {
+        let all: f64 = self.exchanges.iter().map(|(_, weight)| weight).sum();
+        let held: f64 =
+            self.exchanges.iter().filter(|(specimen, _)| holds(specimen)).map(|(_, weight)| weight).sum();
+        if all > 0.0 { held / all } else { 0.0 }
+    }
+
+    /// The share whose agent fits.
+    fn share_of_agents(&self, fits: impl Fn(&str) -> bool) -> f64 {
+        self.share(|specimen| specimen.text(FactKind::UserAgent).is_some_and(|agent| fits(&agent)))
+    }
+
+    /// The share that got what it asked for: 2xx, 3xx. What a rule refused tells nothing of the site.
+    fn answered_well(&self) -> f64 {
+        let profile = &self.rise.profile;
+        let told = 1.0 - profile.refused;
+        if told <= 0.0 {
+            return 0.0;
+        }
+        ((profile.ok + profile.not_modified + profile.redirected) / told).min(1.0)
+    }
+
+    /// The share that reads: `GET` and `HEAD`.
+    fn reads(&self) -> f64 {
+        self.rise.profile.get + self.rise.profile.head
+    }
+
+    /// Requests of it that the origin works on at once; `None` if the origin's time is not known.
+    fn concurrency(&self) -> Option<f64> {
+        let busy = self.rise.rate[Measure::OriginTime] / 1e6;
+        (busy > 0.0).then_some(busy)
+    }
+}

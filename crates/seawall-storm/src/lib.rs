@@ -10,7 +10,9 @@
 
 pub mod agent;
 
+mod auto;
 pub mod batch;
+mod declared;
 pub mod derive;
 pub mod detector;
 pub mod event;
@@ -30,6 +32,7 @@ pub mod senders;
 pub mod signature;
 pub mod specimen;
 pub mod storm;
+pub mod storms;
 #[cfg(test)]
 mod testing;
 pub mod time_zone;
@@ -39,11 +42,12 @@ pub mod window;
 pub mod window_builder;
 
 pub use batch::Batch;
+pub use declared::Declared;
 pub use derive::{Derive, Locality};
 pub use detector::{Detector, Named, Settings};
 pub use event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
 pub use fact::{FactKind, FactValue};
-pub use judge::Ground;
+pub use judge::{Case, Ground, Judgement, Kin, Kinship, judge};
 pub use keys::FactKeys;
 pub use measure::{Cost, Measure};
 pub use policy::{Above, Auto, Load, Policy, Stages};
@@ -54,7 +58,8 @@ pub use rise::{Diversity, Profile, Rise, Scale};
 pub use signature::{Inexpressible, Matcher, Part, Signature, Term};
 pub use specimen::{FactKey, Specimen};
 pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};
+pub use storms::{Hysteresis, Point, Series, Step, StormBounds};
 pub use token::TokenKeys;
-pub use watch::{Declared, Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings, Withdrawal};
+pub use watch::{Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings, Withdrawal};
 pub use window::Window;
 pub use window_builder::WindowBuilder;

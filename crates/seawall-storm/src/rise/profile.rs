@@ -1,5 +1,12 @@
 //! [`Profile`]: what a set of exchanges looks like, so that a rise can be held against the past.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::fact::FactKind;
+use crate::measure::Measure;
+use crate::specimen::Specimen;
+
 /// How many different values there are among the exchanges of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Diversity {
@@ -66,4 +73,112 @@ pub struct Profile {
     pub refused: f64,
     /// Mean time in which the origin was busy with one, in microseconds.
     pub origin_time_us: f64,
+}
+
+impl Profile {
+    /// Of exchanges, and how many each stands for, that came within `span`.
+    pub fn of(exchanges: &[(&Specimen, f64)], span: Duration) -> Self {
+        let all: f64 = exchanges.iter().map(|(_, weight)| weight).sum();
+        if all <= 0.0 {
+            return Self::default();
+        }
+        let share = |holds: &dyn Fn(&Specimen) -> bool| {
+            let held = exchanges.iter().filter(|(specimen, _)| holds(specimen));
+            held.map(|(_, weight)| weight).sum::<f64>() / all
+        };
+        let text = |kind, wanted: &'static str| {
+            share(&move |specimen| specimen.text(kind).is_some_and(|text| text == wanted))
+        };
+        let status = |fits: &dyn Fn(&str) -> bool| {
+            share(&|specimen| {
+                !specimen.is_refused && specimen.text(FactKind::Status).is_some_and(|text| fits(&text))
+            })
+        };
+        let by = |kind: FactKind| {
+            Diversity::of(exchanges.iter().map(|(specimen, weight)| (specimen.key(kind).0, *weight)))
+        };
+        let (sessions, returning) = sessions(exchanges);
+        Self {
+            sample: exchanges.len() as u64,
+            requests: all / span.as_secs_f64().max(1e-3),
+            clients: Diversity::of(exchanges.iter().map(|(specimen, weight)| (specimen.client, *weight))),
+            networks: by(FactKind::Network24),
+            regions: by(FactKind::Network16),
+            agents: by(FactKind::UserAgent),
+            header_shapes: by(FactKind::HeaderShape),
+            tls_fingerprints: by(FactKind::TlsFingerprint),
+            paths: by(FactKind::Path),
+            referers: by(FactKind::RefererHost),
+            get: text(FactKind::Method, "GET"),
+            head: text(FactKind::Method, "HEAD"),
+            cached: text(FactKind::Cache, "hit") + text(FactKind::Cache, "collapsed"),
+            queries: share(&|specimen| specimen.text(FactKind::QueryShape).is_some()),
+            referred: share(&|specimen| specimen.text(FactKind::RefererHost).is_some()),
+            assets: share(&is_asset),
+            sessions,
+            returning,
+            ok: status(&|text| text.starts_with('2')),
+            not_modified: status(&|text| text == "304"),
+            redirected: status(&|text| text.starts_with('3') && text != "304"),
+            client_errors: status(&|text| text.starts_with('4')),
+            server_errors: status(&|text| text.starts_with('5')),
+            refused: share(&|specimen| specimen.is_refused),
+            origin_time_us: exchanges
+                .iter()
+                .map(|(specimen, weight)| specimen.cost[Measure::OriginTime] * weight)
+                .sum::<f64>()
+                / all,
+        }
+    }
+}
+
+impl Diversity {
+    /// Of values, and how many requests each sighting stands for.
+    pub fn of(sightings: impl Iterator<Item = (u64, f64)>) -> Self {
+        let mut values: HashMap<u64, f64> = HashMap::new();
+        let (mut all, mut squares, mut sample) = (0.0, 0.0, 0u64);
+        for (value, weight) in sightings {
+            *values.entry(value).or_default() += weight;
+            all += weight;
+            squares += weight * weight;
+            sample += 1;
+        }
+        if all <= 0.0 {
+            return Self::default();
+        }
+        // Two different sightings have the same value with this chance: what a sighting shares with itself is left out.
+        let pairs = values.values().map(|weight| weight * weight).sum::<f64>() - squares;
+        let chance = pairs / (all * all - squares).max(f64::MIN_POSITIVE);
+        let most = (sample * sample) as f64;
+        Self {
+            distinct: values.len() as u64,
+            effective: if chance > 0.0 { (1.0 / chance).min(most) } else { most },
+            top: values.values().copied().fold(0.0, f64::max) / all,
+        }
+    }
+}
+
+/// Style sheets, scripts, images and fonts: what a browser fetches for a page.
+fn is_asset(specimen: &Specimen) -> bool {
+    const ASSETS: [&str; 17] = [
+        "css", "js", "mjs", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff", "woff2",
+        "ttf", "otf", "map", "json",
+    ];
+    specimen
+        .text(FactKind::PathExtension)
+        .is_some_and(|text| ASSETS.iter().any(|asset| text.eq_ignore_ascii_case(asset)))
+}
+
+/// Of clients with two exchanges or more: the share with a page and an asset; and how many those clients are.
+fn sessions(exchanges: &[(&Specimen, f64)]) -> (f64, u64) {
+    let mut clients: HashMap<u64, (u32, u32)> = HashMap::new();
+    for (specimen, _) in exchanges {
+        let (pages, assets) = clients.entry(specimen.client).or_default();
+        *(if is_asset(specimen) { assets } else { pages }) += 1;
+    }
+    let returning = clients.values().filter(|(pages, assets)| pages + assets >= 2);
+    let (both, all) = returning.fold((0u64, 0u64), |(both, all), (pages, assets)| {
+        (both + u64::from(*pages > 0 && *assets > 0), all + 1)
+    });
+    (if all > 0 { both as f64 / all as f64 } else { 0.0 }, all)
 }

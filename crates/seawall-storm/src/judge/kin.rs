@@ -1,0 +1,104 @@
+//! [`Kin`]: how much the clients of a rise are like those that the site had before.
+//!
+//! By each fact that tells of software or of where it comes from. Two numbers: which share of the rise has a value that
+//! was there before, and the affinity of the two distributions (Bhattacharyya 1946: `Σ √(now · before)`), which is
+//! 1 for equal ones, `√p` where all of the rise has one value that had the share `p`, and 0 for strangers. Affinity is told
+//! for facts of few values alone: a small sample of many values looks unlike the past that it was drawn from.
+
+use std::collections::HashMap;
+
+use crate::fact::FactKind;
+use crate::specimen::{FactKey, Specimen};
+
+/// How much the clients of a rise are like those that the site had before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kin {
+    /// `User-Agent` fields.
+    pub agents: Option<Kinship>,
+    /// The products that these name.
+    pub products: Option<Kinship>,
+    /// Header shapes.
+    pub header_shapes: Option<Kinship>,
+    /// TLS fingerprints.
+    pub tls_fingerprints: Option<Kinship>,
+    /// /16 and /32 networks.
+    pub regions: Option<Kinship>,
+    /// Methods.
+    pub methods: Option<Kinship>,
+}
+
+/// Kinship by one fact. Shares are of requests, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Kinship {
+    /// The share of the rise whose value was there before.
+    pub known: f64,
+    /// How alike the two distributions are, 0 to 1.
+    pub affinity: f64,
+    /// The share of the rise's most frequent value.
+    pub top: f64,
+    /// The share that value had before.
+    pub top_before: f64,
+    /// How many values the rise has.
+    pub values_now: u64,
+    /// How many values there were before.
+    pub values_before: u64,
+}
+
+impl Kin {
+    /// Of weighted exchanges now and before. Exchanges of the rise itself must not be among those before.
+    pub fn of(now: &[(&Specimen, f64)], before: &[(&Specimen, f64)]) -> Self {
+        let by = |kind| kinship(now, before, kind);
+        Self {
+            agents: by(FactKind::UserAgent),
+            products: by(FactKind::AgentProduct),
+            header_shapes: by(FactKind::HeaderShape),
+            tls_fingerprints: by(FactKind::TlsFingerprint),
+            regions: by(FactKind::Network16),
+            methods: by(FactKind::Method),
+        }
+    }
+}
+
+/// `None` where one of the two hardly shows the fact.
+fn kinship(now: &[(&Specimen, f64)], before: &[(&Specimen, f64)], kind: FactKind) -> Option<Kinship> {
+    let (now, before) = (Shares::of(now, kind)?, Shares::of(before, kind)?);
+    let of = |key: &FactKey| before.0.get(key).copied().unwrap_or_default();
+    let (top, key) = now
+        .0
+        .iter()
+        .map(|(key, share)| (*share, *key))
+        .max_by(|(one, a), (other, b)| one.total_cmp(other).then(a.cmp(b)))?;
+    Some(Kinship {
+        known: now.0.iter().filter(|(key, _)| of(key) > 0.0).map(|(_, share)| share).sum(),
+        affinity: now.0.iter().map(|(key, share)| (share * of(key)).sqrt()).sum(),
+        top,
+        top_before: of(&key),
+        values_now: now.0.len() as u64,
+        values_before: before.0.len() as u64,
+    })
+}
+
+/// The share of each value.
+struct Shares(HashMap<FactKey, f64>);
+
+impl Shares {
+    /// `None` where less than half of the exchanges show the fact.
+    fn of(exchanges: &[(&Specimen, f64)], kind: FactKind) -> Option<Self> {
+        let (mut shares, mut shown, mut all) = (HashMap::new(), 0.0, 0.0);
+        for (specimen, weight) in exchanges {
+            all += weight;
+            let key = specimen.keys[kind as usize];
+            if key != FactKey::UNKNOWN {
+                *shares.entry(key).or_default() += weight;
+                shown += weight;
+            }
+        }
+        if shown <= 0.0 || shown < all / 2.0 {
+            return None;
+        }
+        for share in shares.values_mut() {
+            *share /= shown;
+        }
+        Some(Self(shares))
+    }
+}

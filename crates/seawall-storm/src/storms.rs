@@ -1,0 +1,203 @@
+//! `Storms`: the storms and crowds that are followed, and those that are remembered.
+//!
+//! A followed one is counted by its signature from each window, and what our own rules refused of it still counts as
+//! seen: a rule that works does not make its storm look over. Bounds: [`ACTIVE_MAX`] followed, [`REMEMBERED_MAX`]
+//! remembered without their finer curves; what hits them is counted.
+
+mod clients;
+mod lifecycle;
+mod series;
+mod tracked;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use seawall_http::UnixTime;
+
+use crate::detector::Named;
+use crate::judge::Judgement;
+use crate::measure::Cost;
+use crate::rise::Rise;
+use crate::signature::Matcher;
+use crate::specimen::Specimen;
+use crate::storm::{Nature, Phase, StormId};
+use crate::window::Window;
+
+pub use lifecycle::Hysteresis;
+pub(crate) use lifecycle::{Turn, since};
+pub use series::{Point, Series, Step};
+pub(crate) use tracked::Tracked;
+
+/// Storms and crowds followed at once. Each costs some comparisons for each specimen of each second: 64 of them with
+/// 2,048 specimens, a millisecond a second.
+pub const ACTIVE_MAX: usize = 64;
+/// Storms and crowds remembered after they are over.
+pub const REMEMBERED_MAX: usize = 1000;
+/// The share of each of two sets that lies in the other for them to be one.
+const OVERLAP_MIN: f64 = 0.5;
+
+/// What hit a bound.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StormBounds {
+    /// Rises that were not followed, because [`ACTIVE_MAX`] were.
+    pub not_followed: u64,
+    /// Those that were over and are no longer remembered, because [`REMEMBERED_MAX`] were.
+    pub forgotten: u64,
+}
+
+/// The storms and crowds that are followed, and those that are remembered.
+#[derive(Debug)]
+pub(crate) struct Storms {
+    hysteresis: Hysteresis,
+    seed: u32,
+    named: u32,
+    /// The latest last.
+    active: Vec<Tracked>,
+    /// The latest last.
+    remembered: VecDeque<Tracked>,
+    /// What the whole site cost, by second, as far back as rates are told.
+    site: VecDeque<(UnixTime, Cost)>,
+    bounds: StormBounds,
+}
+
+impl Storms {
+    pub(crate) fn new(hysteresis: Hysteresis, seed: u32) -> Self {
+        Self {
+            hysteresis,
+            seed,
+            named: 0,
+            active: Vec::new(),
+            remembered: VecDeque::new(),
+            site: VecDeque::new(),
+            bounds: StormBounds::default(),
+        }
+    }
+
+    /// Counts a window, and tells what turned.
+    pub(crate) fn observe(&mut self, window: &Window, now: UnixTime) -> Vec<(StormId, Turn)> {
+        self.site.push_back((window.from, window.total));
+        tracked::forget_seconds(&mut self.site, now);
+        let site = tracked::per_second(self.site.iter().map(|(at, cost)| (*at, *cost)), now);
+        let mut turns = Vec::new();
+        for tracked in &mut self.active {
+            if let Some(turn) = tracked.observe(window, site, &self.hysteresis, now) {
+                turns.push((tracked.storm.id, turn));
+            }
+        }
+        self.retire();
+        turns
+    }
+
+    /// The one that the rise is of, if it is followed or remembered: the same signature, or sets that overlap.
+    pub(crate) fn of_rise(&mut self, rise: &Rise) -> Option<&mut Tracked> {
+        let matcher = Matcher::new(&rise.signature);
+        if let Some(at) = self.active.iter().position(|tracked| is_same(tracked, rise, &matcher)) {
+            return self.active.get_mut(at);
+        }
+        // A remembered one is only known by its signature.
+        let at = self.remembered.iter().rposition(|tracked| {
+            let storm = &tracked.storm;
+            storm.signature == rise.signature
+                || (storm.signature.covers(&rise.described) && rise.signature.covers(&storm.described))
+        })?;
+        if self.active.len() >= ACTIVE_MAX {
+            self.bounds.not_followed += 1;
+            return None;
+        }
+        self.active.extend(self.remembered.remove(at));
+        self.active.last_mut()
+    }
+
+    /// Follows a new rise. `None` if too many are followed.
+    pub(crate) fn follow(
+        &mut self,
+        rise: &Rise,
+        judgement: Judgement,
+        seen: &[(Arc<Specimen>, f64)],
+        now: UnixTime,
+    ) -> Option<&mut Tracked> {
+        if self.active.len() >= ACTIVE_MAX && !self.drop_idle() {
+            self.bounds.not_followed += 1;
+            return None;
+        }
+        let id = StormId::nth(self.seed, self.named);
+        self.named = self.named.wrapping_add(1);
+        self.active.push(Tracked::new(id, rise, judgement, seen, now));
+        self.active.last_mut()
+    }
+
+    /// The storms that are followed, as the detector is to know them. Crowds are not among them: they may become the
+    /// past.
+    pub(crate) fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        let storms = self.active.iter().filter(|tracked| tracked.is_a_storm());
+        storms.map(|tracked| Named { described: &tracked.storm.described, onset: tracked.storm.onset })
+    }
+
+    /// Those that are followed, to be changed.
+    pub(crate) fn active_mut(&mut self) -> &mut [Tracked] {
+        &mut self.active
+    }
+
+    /// All of them: the followed ones first, each kind from the latest on.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Tracked> {
+        self.active.iter().rev().chain(self.remembered.iter().rev())
+    }
+
+    pub(crate) fn find(&self, id: StormId) -> Option<&Tracked> {
+        self.all().find(|tracked| tracked.storm.id == id)
+    }
+
+    pub(crate) fn find_mut(&mut self, id: StormId) -> Option<&mut Tracked> {
+        self.active.iter_mut().chain(&mut self.remembered).find(|tracked| tracked.storm.id == id)
+    }
+
+    pub(crate) fn bounds(&self) -> StormBounds {
+        self.bounds
+    }
+
+    /// Remembers those that are over.
+    fn retire(&mut self) {
+        let is_over = |tracked: &Tracked| tracked.storm.phase == Phase::Cleared;
+        for mut tracked in self.active.extract_if(.., |tracked| is_over(tracked)) {
+            tracked.settle();
+            self.remembered.push_back(tracked);
+        }
+        while self.remembered.len() > REMEMBERED_MAX {
+            self.remembered.pop_front();
+            self.bounds.forgotten += 1;
+        }
+    }
+
+    /// Makes room: the longest gone crowd, or else storm, that has paused and has no proposal, is remembered early.
+    fn drop_idle(&mut self) -> bool {
+        let idle = self
+            .active
+            .iter()
+            .enumerate()
+            .filter(|(_, tracked)| tracked.storm.phase == Phase::Paused && tracked.proposal.is_none());
+        let at = idle
+            .min_by_key(|(_, tracked)| (tracked.storm.nature == Nature::Storm, tracked.storm.last))
+            .map(|(at, _)| at);
+        let Some(at) = at else { return false };
+        let mut tracked = self.active.remove(at);
+        tracked.settle();
+        self.remembered.push_back(tracked);
+        self.retire();
+        true
+    }
+}
+
+/// Whether the rise is of what is followed.
+fn is_same(tracked: &Tracked, rise: &Rise, matcher: &Matcher) -> bool {
+    if tracked.storm.signature == rise.signature {
+        return true;
+    }
+    let of_rise = share(rise.specimens.iter().map(|specimen| tracked.is_storm(specimen)));
+    let of_storm = share(tracked.seen().map(|(specimen, _)| matcher.matches(specimen)));
+    of_rise.is_some_and(|share| share >= OVERLAP_MIN) && of_storm.is_none_or(|share| share >= OVERLAP_MIN)
+}
+
+fn share(holds: impl Iterator<Item = bool>) -> Option<f64> {
+    let (held, all) = holds.fold((0u32, 0u32), |(held, all), holds| (held + u32::from(holds), all + 1));
+    (all > 0).then(|| f64::from(held) / f64::from(all))
+}
