@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask ci`, `setup`, `fuzz`, `conformance`, `bench`.
+//! Project chores: `cargo xtask ci`, `setup`, `fuzz`, `conformance`, `bench`, `stormbench`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a terminal")]
 
@@ -9,6 +9,7 @@ mod conformance;
 mod fuzz;
 mod setup;
 mod shell;
+mod stormbench;
 mod units;
 
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ enum Chore {
     Bench(bench::Options),
     /// Measure what a CA bundle costs, with curl's script beside it.
     BenchCa(bench_ca::Options),
+    /// Measure how well storms are named, with what users have now beside it.
+    Stormbench(stormbench::Options),
     /// Check the systemd units.
     Units,
 }
@@ -78,6 +81,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Conformance(options) => conformance::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::BenchCa(options) => bench_ca::run(&options),
+        Chore::Stormbench(options) => stormbench::run(&options),
         Chore::Units => units::verify(),
     }
 }
