@@ -223,11 +223,13 @@ async fn pass(
     admitted: Admitted,
 ) -> Answer {
     worker.stats.cache.forward(reason);
+    let account = admitted.account.clone();
     let mut answer = forward(worker, pool, admitted).await;
     let told = match answer.outcome {
         Outcome::Answered => Told::forwarded(reason, answer.response.status()),
         _ => Told::unanswered(reason),
     };
+    told.note(account.as_deref());
     if answer.tunnel.is_none() {
         outcome::mark(&mut answer.response, policy, told);
     }

@@ -16,6 +16,7 @@ use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::cache;
 use crate::clock;
+use crate::events::Account;
 use crate::gate::{Leniency, QuotaFields};
 use crate::h1::Interim;
 use crate::stats::Outcome;
@@ -50,6 +51,8 @@ pub(crate) struct Admitted {
     pub(crate) now: Now,
     /// Where the origin's interim responses go, if the front can send them.
     pub(crate) interim: Option<Interim>,
+    /// What it costs, if somebody wants to know.
+    pub(crate) account: Option<Rc<Account>>,
 }
 
 /// What an exchange came to.
@@ -111,6 +114,7 @@ pub(crate) struct Record {
     protocol: Protocol,
     began: Now,
     line: Option<Box<Line>>,
+    account: Option<Rc<Account>>,
     has_ended: bool,
 }
 
@@ -130,7 +134,16 @@ impl Record {
         let line = view.snapshot.access_log.is_some().then(|| Box::new(Line::new(admitted)));
         worker.stats.exchanges_open.add(1);
         let (protocol, began) = (admitted.protocol, admitted.now);
-        Self { worker: Rc::clone(worker), view, protocol, began, line, has_ended: false }
+        let account = admitted.account.clone();
+        Self { worker: Rc::clone(worker), view, protocol, began, line, account, has_ended: false }
+    }
+
+    /// Counts content that an origin sent for this exchange alone.
+    pub(crate) fn add_origin_bytes(&self, bytes: u64) {
+        self.worker.stats.origin_bytes.add(bytes);
+        if let Some(account) = &self.account {
+            account.add_origin_bytes(bytes);
+        }
     }
 
     /// Counts the exchange, and logs it if there is an access log.
@@ -143,6 +156,11 @@ impl Record {
         let stats = &self.worker.stats;
         stats.exchange(self.protocol, outcome);
         stats.exchange_time.add_ns(clock::mono().saturating_sub(self.began.mono));
+        if let Some(account) = self.account.take() {
+            // Where the client left before there was a response, none was sent.
+            let sent = if status == CLIENT_LEFT { 0 } else { status };
+            account.end(sent, content_bytes, outcome == Outcome::Refused);
+        }
         let (Some(log), Some(line)) = (&self.view.snapshot.access_log, &self.line) else { return };
         let target = line.target.path_and_query().map_or("*", |both| both.as_str());
         log.log(&AccessLine {

@@ -33,6 +33,7 @@ use self::streams::{StreamGuard, Streams};
 use crate::access_log::AccessLine;
 use crate::body::{RequestBody, ResponseBody};
 use crate::deadline::Deadline;
+use crate::events::Account;
 use crate::exchange::{self, Admitted, CLIENT_LEFT, Record};
 use crate::gate::{Admission, DROPPED, Held, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
@@ -300,6 +301,7 @@ impl Front {
             Admission::Pass { site, quota, leniency, copied } => {
                 let (client, quota) = (facts.client, quota.as_ref().and_then(QuotaFields::new));
                 let (authority, content) = (line.authority.to_owned(), line.content);
+                let account = view.snapshot.events.then(|| Account::open(worker, &facts, now));
                 drop(storage);
                 let Some(parts) = to_origin_form(parts, &authority) else {
                     return Ok(self.refuse_head(&Refusal::malformed(), now));
@@ -322,6 +324,7 @@ impl Front {
                     leniency,
                     now,
                     interim: None,
+                    account,
                 };
                 Ok(Decided::Admitted(Box::new(admitted), fault))
             }
@@ -410,6 +413,10 @@ fn note_refusal(
     now: Now,
 ) {
     worker.stats.exchange(Protocol::Http2, Outcome::Refused);
+    if view.snapshot.events {
+        let sent = if status == DROPPED { 0 } else { status };
+        worker.events.refused(facts, sent, content_bytes, now);
+    }
     let Some(log) = &view.snapshot.access_log else { return };
     let target = uri.path_and_query().map_or("*", |both| both.as_str());
     log.log(&AccessLine {

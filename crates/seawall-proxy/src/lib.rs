@@ -9,6 +9,7 @@ pub mod body;
 pub mod cache;
 pub mod clock;
 pub mod counter;
+pub mod events;
 pub mod files;
 pub mod intermediaries;
 pub mod listen;

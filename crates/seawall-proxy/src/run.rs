@@ -13,7 +13,7 @@ use crate::listen::{Gate, Incoming, Listener, Stop, accept_loop};
 use crate::shared::Shared;
 use crate::stats::WorkerStats;
 use crate::worker::Worker;
-use crate::{h1, h2};
+use crate::{clock, events, h1, h2};
 
 /// What a worker is started with.
 pub struct WorkerParts {
@@ -52,12 +52,15 @@ async fn run(parts: WorkerParts) -> io::Result<()> {
             serve(Rc::clone(&worker), incoming)
         }));
     }
+    let mut handing_out = JoinSet::new();
+    handing_out.spawn_local(events::hand_out(Rc::clone(&worker)));
     let mut connections = Vec::new();
     while let Some(ended) = loops.join_next().await {
         connections.push(ended.map_err(io::Error::other)??);
     }
     worker.drain();
     drain(&worker, connections).await;
+    worker.events.hand_out(&worker.stats, clock::wall());
     Ok(())
 }
 

@@ -10,8 +10,10 @@ use seawall_rules::receipt::Sealer;
 use seawall_rules::set::RuleSet;
 use seawall_rules::tally::Tally;
 use seawall_store::Store;
+use seawall_storm::FactKeys;
 
 use crate::cache::Cache;
+use crate::events::Mailbox;
 use crate::intermediaries::Reporter;
 use crate::origin::OriginStats;
 use crate::snapshot::{SiteSpec, Snapshot};
@@ -32,6 +34,8 @@ pub struct Shared {
     pub process: u8,
     /// Keys every table whose keys clients choose.
     pub seed: (u64, u64),
+    /// Keys of the facts that the storm detector sees.
+    pub fact_keys: FactKeys,
     /// Where suspected intermediaries are reported.
     pub intermediaries: Reporter,
     /// What was stored, and what is being fetched.
@@ -44,6 +48,7 @@ pub struct Shared {
 #[derive(Default)]
 struct Registry {
     workers: Vec<Arc<WorkerStats>>,
+    mailboxes: Vec<Arc<Mailbox>>,
     tallies: Vec<(Arc<RuleSet>, Arc<Tally>)>,
     origins: Vec<OriginEntry>,
 }
@@ -73,6 +78,8 @@ pub struct SharedParts {
     pub process: u8,
     /// Random, secret.
     pub seed: (u64, u64),
+    /// Secret; the storm detector has the same.
+    pub fact_keys: FactKeys,
     /// Where suspected intermediaries are reported.
     pub intermediaries: Reporter,
     /// Where responses are stored.
@@ -90,6 +97,7 @@ impl Shared {
             sealer: parts.sealer,
             process: parts.process,
             seed: parts.seed,
+            fact_keys: parts.fact_keys,
             intermediaries: parts.intermediaries,
             cache: Cache::new(parts.store, parts.seed),
             registry: Mutex::default(),
@@ -135,8 +143,22 @@ impl Shared {
         registry.origins.clone()
     }
 
-    pub(crate) fn register_worker(&self, stats: &Arc<WorkerStats>) {
-        self.registry().workers.push(Arc::clone(stats));
+    /// Where each worker puts its events, once a second.
+    pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        self.registry().mailboxes.clone()
+    }
+
+    pub(crate) fn register_worker(&self, stats: &Arc<WorkerStats>) -> Arc<Mailbox> {
+        let mailbox = Arc::<Mailbox>::default();
+        let mut registry = self.registry();
+        registry.workers.push(Arc::clone(stats));
+        registry.mailboxes.push(Arc::clone(&mailbox));
+        mailbox
+    }
+
+    /// What the ranks of a worker's events follow from: other ones for each.
+    pub(crate) fn ranks_of(&self, worker: usize) -> u64 {
+        self.seed.0 ^ self.seed.1.rotate_left(32) ^ ((worker as u64 + 1) << 48)
     }
 
     pub(crate) fn register_origin_stats(

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// Where exchanges are logged, if anywhere.
     pub access_log: Option<AccessLogHandle>,
+    /// Whether exchanges are told to the storm detector.
+    pub events: bool,
     /// Where evidence of a storm comes out, if somebody opened it.
     pub tap: Option<Arc<Tap>>,
 }
@@ -86,6 +88,7 @@ impl Snapshot {
             hops: Arc::new(trusted_hops(&config.client)),
             bounds: config.bounds.clone(),
             access_log,
+            events: config.detect.enabled,
             tap: previous.and_then(|old| old.tap.clone()),
         })
     }

@@ -37,6 +37,12 @@ pub struct WorkerStats {
     pub exchange_time: Durations,
     /// From a request handed to the origin pool to its response's header section.
     pub origin_time: Durations,
+    /// Exchanges that ended and were handed to the storm detector, refusals among them.
+    pub events: Counter,
+    /// Those of them that are in a sample, with their facts.
+    pub events_sampled: Counter,
+    /// Times that a second's exchanges could not be handed out: the detector lags. They count in a later one, unsampled.
+    pub events_undelivered: Counter,
     /// What the cache did.
     pub cache: CacheStats,
 }

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::cache::CompressionPlace;
 use crate::clock;
 use crate::date::DateCache;
+use crate::events::Events;
 use crate::shared::Shared;
 use crate::stats::WorkerStats;
 use crate::view::View;
@@ -45,12 +46,13 @@ pub(crate) struct Worker {
     /// Fetches for the cache that are under way.
     fetches: RefCell<JoinSet<()>>,
     pub(crate) compressions: CompressionPlace,
+    pub(crate) events: Events,
 }
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Rc<Self> {
         let stats = Arc::new(WorkerStats::default());
-        shared.register_worker(&stats);
+        let mailbox = shared.register_worker(&stats);
         let generation = shared.generation();
         let view = Rc::new(View::new(&shared, number, shared.snapshot(), generation, None));
         Rc::new(Self {
@@ -69,6 +71,7 @@ impl Worker {
             parked: RefCell::default(),
             fetches: RefCell::default(),
             compressions: CompressionPlace::default(),
+            events: Events::new(shared.fact_keys, shared.ranks_of(number), mailbox),
             shared,
         })
     }

@@ -122,6 +122,16 @@ impl Recorder {
         self.batch.lost += batch.lost + batch.sampled.len() as u64;
     }
 
+    /// Begins the present batch anew in time, after a pause.
+    pub fn begin(&mut self, now: UnixTime) {
+        self.batch.from = now;
+    }
+
+    /// Nothing has come for a while: the next exchanges are all kept.
+    pub fn rest(&mut self) {
+        self.batch.thresholds = Cost::default();
+    }
+
     /// Whether there is anything to hand out.
     pub fn is_idle(&self) -> bool {
         self.batch.total == Cost::default()

@@ -34,6 +34,7 @@ use seawall_proxy::tls::CertificateStore;
 use seawall_rules::limit::LimitTable;
 use seawall_rules::set::RuleSet;
 use seawall_rules::tally::Totals;
+use seawall_storm::FactKeys;
 
 use self::fleet::{Fleet, FleetParts};
 use self::open::{
@@ -160,6 +161,7 @@ impl Edge {
             sealer,
             process: seeds.process,
             seed: seeds.sketch,
+            fact_keys: FactKeys::new(seeds.facts),
             intermediaries: Reporter::default(),
             store: open_store(&config),
         });

@@ -11,6 +11,7 @@ use seawall_http::{ContentLength, Field, RequestFacts, Scheme};
 
 use super::uncollapsible::Whose;
 use crate::body::RequestBody;
+use crate::events::Account;
 use crate::exchange::{Admitted, may_upgrade};
 
 /// A request that the cache is asked about.
@@ -57,6 +58,11 @@ impl Asked {
             true => &[Whose::All, Whose::WithCookie],
             false => &[Whose::All],
         }
+    }
+
+    /// On whose account it is.
+    pub(crate) fn account(&self) -> Option<&Account> {
+        self.admitted.account.as_deref()
     }
 
     /// Lends the request's facts to `look`.

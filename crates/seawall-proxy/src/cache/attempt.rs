@@ -132,7 +132,7 @@ impl Attempt {
             Audience::Nobody(interest) => drop(interest),
         }
         if let Some((body, sink)) = storing {
-            pump(&context.worker, body, sink, &flight).await;
+            pump(&context, body, sink, &flight).await;
             flights.end(&flight);
         }
     }

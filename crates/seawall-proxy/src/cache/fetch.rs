@@ -123,11 +123,19 @@ impl Context {
         self.site.cache().expect("invariant: only a site with a cache has a context")
     }
 
+    /// Counts content that came from the origin.
+    pub(crate) fn count_origin_bytes(&self, bytes: u64) {
+        self.worker.stats.origin_bytes.add(bytes);
+        if let Some(account) = self.asked.account() {
+            account.add_origin_bytes(bytes);
+        }
+    }
+
     /// Asks the origin.
     pub(crate) async fn fetch(&self, question: &Question, interims: Interims) -> Result<Fetched, Unanswered> {
         let (request_time, moment) = (clock::wall(), self.cache().store.moment());
         let request = self.request(question, interims).map_err(|Circle| Unanswered::Circle)?;
-        let asked = ask(&self.worker, &self.pool, request).await;
+        let asked = ask(&self.worker, &self.pool, request, self.asked.account()).await;
         let mut response = asked.map_err(|error| Unanswered::Fault(error.fault()))?;
         receive_fields(response.headers_mut());
         Ok(Fetched { response, request_time, response_time: clock::wall(), asked: moment })

@@ -6,8 +6,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use seawall_cache::cache_status::{Fetch, Outcome, Stored};
 use seawall_cache::{CacheStatus, ForwardReason, Policy};
 use seawall_http::hop_fields::PSEUDONYM;
+use seawall_storm::CacheResult;
 
 use crate::body::ResponseBody;
+use crate::events::Account;
 use crate::exchange::Admitted;
 
 /// What `Cache-Status` is to say.
@@ -45,6 +47,17 @@ impl Told {
         self.change(|_, fetch| *fetch = Fetch::Collapsed)
     }
 
+    /// Tells it on the exchange's account.
+    pub(crate) fn note(self, account: Option<&Account>) {
+        let Some(account) = account else { return };
+        account.set_cache(match self.outcome {
+            Outcome::Hit(_) => CacheResult::Hit,
+            Outcome::Forwarded { fetch: Fetch::Collapsed, .. } => CacheResult::Collapsed,
+            Outcome::Forwarded { stored: Stored::Stored, .. } => CacheResult::Miss,
+            Outcome::Forwarded { .. } => CacheResult::Pass,
+        });
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Stored, &mut Fetch)) -> Self {
         if let Outcome::Forwarded { stored, fetch, .. } = &mut self.outcome {
             change(stored, fetch);
@@ -64,6 +77,7 @@ pub(crate) fn complete(
     if let Some(age) = age {
         response.headers_mut().insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
+    told.note(admitted.account.as_deref());
     mark(response, policy, told);
     if let Some(quota) = &admitted.quota {
         quota.insert_into(response.headers_mut());

@@ -86,7 +86,7 @@ impl Collector {
             let Ok(bytes) = frame?.into_data() else { continue };
             self.left = self.left.saturating_sub(bytes.len() as u64);
             if let Some(keeper) = &self.keeper {
-                keeper.context.worker.stats.origin_bytes.add(bytes.len() as u64);
+                keeper.context.count_origin_bytes(bytes.len() as u64);
                 self.collected.push(bytes.clone());
             }
             if self.left == 0

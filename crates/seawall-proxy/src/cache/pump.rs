@@ -12,21 +12,21 @@ use tokio::time::timeout;
 
 use super::compression::Compression;
 use super::encoder::SLICE_BYTES;
+use super::fetch::Context;
 use super::flight::Flight;
 use crate::body::BodyError;
 use crate::origin::OriginBody;
-use crate::worker::Worker;
 
 /// Moves all of it. Where it breaks off, so it does for all who read it, and nothing is stored.
-pub(crate) async fn pump(worker: &Worker, body: OriginBody, sink: Sink, flight: &Flight) {
-    if let Err(error) = try_pump(worker, body, sink, flight).await {
-        worker.stats.cache.broken.add(1);
+pub(crate) async fn pump(context: &Context, body: OriginBody, sink: Sink, flight: &Flight) {
+    if let Err(error) = try_pump(context, body, sink, flight).await {
+        context.worker.stats.cache.broken.add(1);
         tracing::debug!(%error, "a response broke off while it was stored");
     }
 }
 
 async fn try_pump(
-    worker: &Worker,
+    context: &Context,
     mut body: OriginBody,
     mut sink: Sink,
     flight: &Flight,
@@ -37,7 +37,7 @@ async fn try_pump(
         };
         // Trailers are not stored (RFC 9111 §3).
         let Ok(bytes) = frame?.into_data() else { continue };
-        worker.stats.origin_bytes.add(bytes.len() as u64);
+        context.count_origin_bytes(bytes.len() as u64);
         sink.push(bytes).await?;
     }
     Ok(())

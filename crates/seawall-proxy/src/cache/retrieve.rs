@@ -1,6 +1,5 @@
 //! Answers a request that the store cannot answer as it is: by the origin, or together with others that ask the same.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -11,6 +10,7 @@ use seawall_cache::{
 };
 use seawall_http::RequestFacts;
 use seawall_store::Lookup;
+use seawall_storm::CacheResult;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
@@ -174,9 +174,9 @@ async fn alone(context: Context, want: Want, question: Question) -> Answer {
                 SecondaryKey::default(),
                 Arc::clone(context.site.spec()),
             );
-            let worker = Rc::clone(&context.worker);
+            let fetching = context.clone();
             context.worker.spawn(async move {
-                pump(&worker, body, sink, &flight).await;
+                pump(&fetching, body, sink, &flight).await;
             });
             return context.answer_own(Landed::Shared(Box::new(shared)), &want, Some(interest));
         }
@@ -396,6 +396,11 @@ impl Context {
         let told = Told::forwarded(want.reason, status).detail(detail);
         let age = stored.current_age(clock::wall());
         complete(&mut response, admitted, &self.settings().policy, Some(age), told);
+        if let Some(account) = self.asked.account() {
+            // The origin has said that it is good, or could say nothing.
+            let is_vouched_for = status == StatusCode::NOT_MODIFIED;
+            account.set_cache(if is_vouched_for { CacheResult::Miss } else { CacheResult::Hit });
+        }
         answered(response)
     }
 
@@ -416,7 +421,9 @@ impl Context {
 
     /// An answer of our own where the origin gave none.
     fn unanswered(&self, mut answer: Answer, reason: ForwardReason) -> Answer {
-        mark(&mut answer.response, &self.settings().policy, Told::unanswered(reason));
+        let told = Told::unanswered(reason);
+        told.note(self.asked.account());
+        mark(&mut answer.response, &self.settings().policy, told);
         answer
     }
 }

@@ -12,6 +12,7 @@ use seawall_rules::refusal::Refusal;
 use super::{Admitted, Answer};
 use crate::body::{RequestBody, ResponseBody};
 use crate::clock;
+use crate::events::Account;
 use crate::gate::{QuotaFields, Refused};
 use crate::origin::{Fault, FetchError, OriginBody, OriginPool};
 use crate::stats::Outcome;
@@ -39,7 +40,8 @@ pub(crate) struct Circle;
 
 /// Asks the origin, past the cache.
 pub(crate) async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted: Admitted) -> Answer {
-    let Admitted { view, mut parts, body, client, protocol, scheme, quota, now, interim, .. } = admitted;
+    let Admitted { view, mut parts, body, client, protocol, scheme, quota, now, interim, account, .. } =
+        admitted;
     let accept = parts.headers.get(header::ACCEPT).cloned();
     let arrival = Arrival { view: &view, client: &client, protocol, scheme };
     let upgrade = match prepare(&mut parts, arrival) {
@@ -50,7 +52,7 @@ pub(crate) async fn forward(worker: &Rc<Worker>, pool: &Rc<OriginPool>, admitted
     if let Some(interim) = interim {
         interim.watch(&mut request);
     }
-    match ask(worker, pool, request).await {
+    match ask(worker, pool, request, account.as_deref()).await {
         Ok(response) => receive(response, upgrade, quota.as_ref()),
         Err(error) => failed(worker, error.fault(), client.source, accept.as_ref(), now),
     }
@@ -89,15 +91,20 @@ pub(crate) fn may_upgrade(protocol: Protocol, wanted: &HeaderValue) -> bool {
     protocol == Protocol::Http11 && !offers_http(wanted.as_bytes())
 }
 
-/// Hands a request to the origin pool, and takes the time.
+/// Hands a request to the origin pool, and takes the time, on this account.
 pub(crate) async fn ask(
     worker: &Worker,
     pool: &Rc<OriginPool>,
     request: Request<RequestBody>,
+    account: Option<&Account>,
 ) -> Result<Response<OriginBody>, FetchError> {
     let asked = clock::mono();
     let fetched = pool.fetch(request).await;
-    worker.stats.origin_time.add_ns(clock::mono().saturating_sub(asked));
+    let time_ns = clock::mono().saturating_sub(asked);
+    worker.stats.origin_time.add_ns(time_ns);
+    if let Some(account) = account {
+        account.add_origin_time(time_ns);
+    }
     if let Err(error) = &fetched {
         tracing::debug!(%error, "exchange with the origin failed");
     }

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, he
 use seawall_http::h1::{Framing, Head, Target};
 use seawall_http::{ClientIdentity, Now, Protocol};
 
+use crate::events::Account;
 use crate::gate::{Leniency, QuotaFields};
 use crate::tap::Copied;
 use crate::view::View;
@@ -27,6 +28,7 @@ pub(crate) struct Accepted {
     pub(crate) quota: Option<QuotaFields>,
     pub(crate) leniency: Leniency,
     pub(crate) now: Now,
+    pub(crate) account: Option<Rc<Account>>,
     /// Its copy for evidence.
     pub(crate) copied: Option<Box<Copied>>,
 }

@@ -27,6 +27,7 @@ use super::output::Output;
 use super::refuse::{Discard, head_refusal, head_too_large, refused};
 use crate::body::ResponseBody;
 use crate::deadline::Deadline;
+use crate::events::Account;
 use crate::gate::{Admission, DROPPED, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
 use crate::view::View;
@@ -335,6 +336,7 @@ impl Connection {
                     quota,
                     leniency,
                     now,
+                    account: view.snapshot.events.then(|| Account::open(&worker, &facts, now)),
                     copied,
                 };
                 Taken::Next(end, Next::Exchange(Box::new(accepted)))

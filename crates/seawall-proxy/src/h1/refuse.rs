@@ -12,7 +12,7 @@ use seawall_rules::render::Persistence;
 
 use super::connection::{Close, Connection, Next, Taken};
 use crate::access_log::AccessLine;
-use crate::gate::Refused;
+use crate::gate::{DROPPED, Refused};
 use crate::stats::Outcome;
 use crate::view::View;
 
@@ -74,6 +74,10 @@ impl Connection {
         now: Now,
     ) {
         self.worker.stats.exchange(facts.protocol, Outcome::Refused);
+        if view.snapshot.events {
+            let sent = if status == DROPPED { 0 } else { status };
+            self.worker.events.refused(facts, sent, content_bytes, now);
+        }
         let Some(log) = &view.snapshot.access_log else { return };
         log.log(&AccessLine {
             client: facts.client.addr,

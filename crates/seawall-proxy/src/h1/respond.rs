@@ -102,6 +102,7 @@ impl Connection {
             leniency: accepted.leniency,
             now: accepted.now,
             // RFC 9110 §15.2: HTTP/1.0 has no interim responses.
+            account: accepted.account,
             interim: (protocol == Protocol::Http11).then(Interim::default),
         };
         (asked, admitted)
@@ -157,7 +158,7 @@ impl Connection {
         }
         let sent = self.send(&mut body, delimiter, asked.intake.as_mut(), &asked.view.snapshot.bounds).await;
         if let ResponseBody::Origin(_) = body {
-            self.worker.stats.origin_bytes.add(sent.content_bytes);
+            record.add_origin_bytes(sent.content_bytes);
         }
         let outcome = if sent.is_whole { answer.outcome } else { Outcome::Aborted };
         record.end(shape.status.as_u16(), sent.content_bytes, outcome);

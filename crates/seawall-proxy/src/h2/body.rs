@@ -194,13 +194,13 @@ impl Body for CountedBody {
 impl Drop for CountedBody {
     fn drop(&mut self) {
         let is_whole = self.has_ended || self.is_end_stream();
-        if let ResponseBody::Origin(_) = self.inner {
-            self.worker.stats.origin_bytes.add(self.sent_bytes);
-        }
         if let Some((bound, ..)) = self.fault.take() {
             self.worker.stats.bound(bound);
         }
         if let Some((record, outcome)) = self.record.take() {
+            if let ResponseBody::Origin(_) = self.inner {
+                record.add_origin_bytes(self.sent_bytes);
+            }
             record.end(self.status, self.sent_bytes, if is_whole { outcome } else { Outcome::Aborted });
         }
     }

@@ -24,6 +24,7 @@ use seawall_rules::receipt::{ReceiptFacts, Sealer};
 use seawall_rules::refusal::Bound;
 use seawall_rules::set::{Numbered, RuleSet};
 use seawall_store::{Settings, TieredStore};
+use seawall_storm::FactKeys;
 use tokio::sync::watch;
 
 use crate::client::Client;
@@ -83,6 +84,7 @@ impl Edge {
             sealer: Sealer::new(KEY),
             process: 1,
             seed: (1, 2),
+            fact_keys: FACT_KEYS,
             intermediaries: Reporter::default(),
             store: Arc::new(TieredStore::new(&Settings {
                 memory_bytes: config.cache.memory,
@@ -209,5 +211,8 @@ pub(crate) fn access_log() -> (tempfile::TempDir, AccessLog) {
     let log = AccessLog::open(&dir.path().join("access.log"), false).unwrap();
     (dir, log)
 }
+
+/// Keys of the facts in events.
+pub(crate) const FACT_KEYS: FactKeys = FactKeys::new([5; 16]);
 
 const KEY: [u8; 32] = [9; 32];

@@ -13,6 +13,7 @@ mod caching;
 mod collapsing;
 mod content;
 mod encoding;
+mod events;
 mod evidence;
 mod faults;
 mod fields;

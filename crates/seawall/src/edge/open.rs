@@ -116,11 +116,12 @@ pub(super) struct Seeds {
     pub(super) limits: [u8; 16],
     pub(super) admission: [u8; 16],
     pub(super) sketch: (u64, u64),
+    pub(super) facts: [u8; 16],
     pub(super) process: u8,
 }
 
 pub(super) fn random() -> Result<Seeds, EdgeError> {
-    let mut bytes = [0; 49];
+    let mut bytes = [0; 65];
     getrandom::fill(&mut bytes)
         .map_err(|error| EdgeError::one(format!("the system gives no random bytes: {error}")))?;
     let part = |at: usize| <[u8; 16]>::try_from(&bytes[at..at + 16]).unwrap_or_default();
@@ -129,7 +130,8 @@ pub(super) fn random() -> Result<Seeds, EdgeError> {
         limits: part(0),
         admission: part(16),
         sketch: (sketch as u64, (sketch >> 64) as u64),
-        process: bytes[48],
+        facts: part(48),
+        process: bytes[64],
     })
 }
 
