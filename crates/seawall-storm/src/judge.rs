@@ -98,3 +98,6 @@ impl Case<'_> {
         (busy > 0.0).then_some(busy)
     }
 }
+
+#[cfg(test)]
+mod tests;

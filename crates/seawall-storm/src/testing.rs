@@ -1,5 +1,7 @@
 //! Exchanges and specimens for tests, in few words.
 
+pub(crate) mod traffic;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -70,7 +72,7 @@ impl Exchange<'_> {
                 client: ClientAddr::new(self.client),
                 protocol: Some(Protocol::Http11),
                 tls_fingerprint: Seen::shown(self.tls),
-                header_shape: Some(3 << 56 | 5 << 48 | self.header_shape),
+                header_shape: Some(11 << 56 | 5 << 48 | self.header_shape),
                 fields: Some(fields.fold(FieldPresence::default(), FieldPresence::union).bits()),
                 content: Some(ContentLength::Absent),
             },
