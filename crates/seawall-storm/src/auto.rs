@@ -170,3 +170,6 @@ impl Staging {
         Step::To(stage, self.expires)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ impl Candidate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,7 +218,7 @@ fn readers_who_want_one_page_are_a_flash_crowd() {
 #[test]
 fn a_flash_crowd_with_more_phones_than_usual_is_one_still() {
     let crowd = exchanges(600, 600, 5, |n, at| {
-        let phone = mix(n) % 2 == 0;
+        let phone = mix(n).is_multiple_of(2);
         let reader = reader(n * 7 + 70_000, at);
         let agent = if phone { Some(READERS[2 + mix(n ^ 1) as usize % 2]) } else { reader.user_agent };
         let header_shape = if phone { 2 + mix(n ^ 1) % 2 } else { reader.header_shape };

@@ -55,7 +55,7 @@ pub(crate) fn reader(n: u64, at: UnixTime) -> Exchange<'static> {
         client: client(who),
         // Versions of a browser, and browsers of one make, share their shape.
         header_shape: agent as u64 % 7,
-        status: if mix(n) % 50 == 0 { 404 } else { 200 },
+        status: if mix(n).is_multiple_of(50) { 404 } else { 200 },
         cache: if mix(n ^ 0xca) % 10 < 7 { CacheResult::Hit } else { CacheResult::Miss },
         fields: &["accept", "accept-encoding"],
         at,

@@ -146,7 +146,7 @@ pub enum Withdrawal {
     NoStorm,
     /// It would cost everybody else more than the policy allows: the upper bound now.
     Collateral(f64),
-    /// In force, it refused this share of the requests outside the storm.
+    /// In force, or while it observes, it matches this share of the requests outside the storm.
     OthersRefused(f64),
     /// Since it is in force, requests outside the storm fell to this share of what they were.
     OthersFell(f64),
@@ -174,7 +174,7 @@ impl fmt::Display for Withdrawal {
                 write!(f, "it might match up to {:.2} % of everybody else", percent(share))
             }
             Self::OthersRefused(share) => {
-                write!(f, "it refused {:.2} % of the requests outside the storm", percent(share))
+                write!(f, "it matches {:.2} % of the requests outside the storm", percent(share))
             }
             Self::OthersFell(share) => {
                 write!(f, "requests outside the storm fell to {:.0} % of what they were", percent(share))
