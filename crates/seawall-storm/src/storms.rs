@@ -201,3 +201,6 @@ fn share(holds: impl Iterator<Item = bool>) -> Option<f64> {
     let (held, all) = holds.fold((0u32, 0u32), |(held, all), holds| (held + u32::from(holds), all + 1));
     (all > 0).then(|| f64::from(held) / f64::from(all))
 }
+
+#[cfg(test)]
+mod tests;

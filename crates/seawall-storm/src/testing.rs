@@ -1,5 +1,6 @@
 //! Exchanges and specimens for tests, in few words.
 
+pub(crate) mod rises;
 pub(crate) mod traffic;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,29 +1,17 @@
 //! Scenarios: what each is judged to be, and why.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use seawall_http::UnixTime;
 
 use super::{Case, Judgement, Kin, judge};
 use crate::event::CacheResult;
-use crate::fact::{FactKind, FactValue};
-use crate::measure::{Cost, Measure};
-use crate::rise::{Profile, Rise, Scale};
-use crate::signature::{Matcher, Signature, Term};
+use crate::fact::FactKind;
+use crate::signature::Term;
 use crate::specimen::Specimen;
 use crate::testing::Exchange;
+use crate::testing::rises::{is, rise, weighted};
 use crate::testing::traffic::{READERS, client, exchanges, mix, neighbour, reader, readers};
 
 const PATH: FactKind = FactKind::Path;
-
-fn is(kind: FactKind, text: &str) -> Term {
-    Term::of(kind, FactValue::Text(text.to_owned()))
-}
-
-fn weighted(specimens: &[Arc<Specimen>]) -> Vec<(&Specimen, f64)> {
-    specimens.iter().map(|specimen| (&**specimen, 1.0)).collect()
-}
 
 /// A rise of these exchanges in five seconds, at a site that had 3,000 of its readers' before.
 fn judged(terms: &[Term], storm: &[Arc<Specimen>]) -> Judgement {
@@ -36,39 +24,9 @@ fn judged_among(
     before: &[Arc<Specimen>],
     declared: Option<&str>,
 ) -> Judgement {
-    let signature = Signature::new(terms.iter().cloned());
-    let span = Duration::from_secs(5);
-    let (exchanges, before) = (weighted(storm), weighted(before));
-    let matcher = Matcher::new(&signature);
-    let matched: Vec<_> = before.iter().filter(|(specimen, _)| matcher.matches(specimen)).copied().collect();
-    let profile = Profile::of(&exchanges, span);
-    let cost = |exchanges: &[(&Specimen, f64)], secs: f64| {
-        exchanges.iter().fold(Cost::default(), |sum, (specimen, _)| sum + specimen.cost).scaled(1.0 / secs)
-    };
-    let rate = cost(&exchanges, 5.0);
-    let rise = Rise {
-        described: signature.clone(),
-        signature,
-        scale: Scale::Seconds,
-        measure: Measure::Requests,
-        rate,
-        expected: cost(&matched, 600.0),
-        excess: rate,
-        site: rate + cost(&before, 600.0),
-        site_expected: cost(&before, 600.0),
-        growth: 1.0,
-        recall: 1.0,
-        onset: UnixTime::from_secs(600),
-        last: UnixTime::from_secs(605),
-        significance: 20.0,
-        confidence: 1.0,
-        specimens: storm.to_vec(),
-        profile,
-        past: Profile::of(&before, Duration::from_secs(600)),
-        precedent: Profile::of(&matched, Duration::from_secs(600)),
-        known: Duration::from_secs(3600),
-    };
-    let kin = Kin::of(&exchanges, &before);
+    let rise = rise(terms, storm, before, 605);
+    let exchanges = weighted(storm);
+    let kin = Kin::of(&exchanges, &weighted(before));
     judge(&Case { rise: &rise, kin: &kin, exchanges: &exchanges, declared })
 }
 

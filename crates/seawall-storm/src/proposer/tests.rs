@@ -19,6 +19,7 @@ use crate::signature::{Matcher, Signature, Term};
 use crate::specimen::Specimen;
 use crate::storm::{Nature, Phase, Storm, StormId};
 use crate::testing::Exchange;
+use crate::testing::rises::is;
 use crate::testing::traffic::{READERS, client, exchanges, reader, readers};
 
 /// A past that is known exactly: the share of it that a signature matches, and the rule of three above it.
@@ -36,10 +37,6 @@ impl History for Known {
     fn exchanges(&self) -> Vec<(&Specimen, f64)> {
         self.0.iter().map(|specimen| (&**specimen, 1.0)).collect()
     }
-}
-
-fn is(kind: FactKind, text: &str) -> Term {
-    Term::of(kind, FactValue::Text(text.to_owned()))
 }
 
 fn storm(signature: &[Term], described: &[Term]) -> Storm {
