@@ -11,6 +11,7 @@ mod idle;
 mod instructions;
 mod latency;
 mod load;
+mod logs;
 mod page;
 mod program;
 mod results;
@@ -88,6 +89,8 @@ pub(crate) struct Options {
 enum Other {
     /// Cost of a request by the number of rules, and of keys of a limit.
     Scale(scale::Options),
+    /// How fast an access log is parsed and counted, with GoAccess, awk and ripgrep beside.
+    Logs(logs::Options),
 }
 
 /// All that a run measures.
@@ -111,8 +114,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.instructions {
         return instructions::run(options.write);
     }
-    if let Some(Other::Scale(options)) = &options.other {
-        return scale::run(options);
+    match &options.other {
+        Some(Other::Scale(options)) => return scale::run(options),
+        Some(Other::Logs(options)) => return logs::run(options),
+        None => {}
     }
     program::raise_files_max();
     Bench::new(options)?.run()

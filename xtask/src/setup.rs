@@ -197,6 +197,8 @@ const PACKAGES: &[Package] = &[
         purpose: "bench: limit by client in Varnish",
     },
     Package { name: "h2o", provides: "h2o", purpose: "bench: peer" },
+    Package { name: "goaccess", provides: "goaccess", purpose: "bench: reads logs" },
+    Package { name: "ripgrep", provides: "rg", purpose: "bench: counts lines of logs" },
     Package { name: "valgrind", provides: "valgrind", purpose: "bench: counts instructions" },
     Package { name: "curl", provides: "curl", purpose: "client in end-to-end tests" },
     Package {

@@ -37,6 +37,13 @@ impl Tools {
     }
 }
 
+/// One of them alone, without what only the others need.
+pub(super) fn build_tool(name: &str) -> Result<PathBuf> {
+    let arguments = ["build", "--release", "--package", "seawall-bench", "--bin", name, "--locked"];
+    shell::run(shell::cargo().args(arguments))?;
+    built(name)
+}
+
 /// Where cargo put a binary of the release profile.
 pub(super) fn built(name: &str) -> Result<PathBuf> {
     let binary = shell::target_dir().join("release").join(name);
