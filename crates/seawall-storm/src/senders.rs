@@ -47,6 +47,13 @@ impl Senders {
         self.networks16.absorb(specimen, requests);
     }
 
+    /// Gives up what is only needed while more comes: of a storm that is over, the most frequent values are kept.
+    pub fn settle(&mut self) {
+        self.tops.iter_mut().for_each(|(_, top)| top.settle());
+        self.networks24.settle();
+        self.networks16.settle();
+    }
+
     /// Requests that it stands for.
     pub fn requests(&self) -> f64 {
         self.requests

@@ -18,10 +18,12 @@ use seawall_rules::rule::Rule;
 
 use crate::declared::{Declaration, Declared};
 use crate::detector::{Detector, Named, Settings};
+use crate::interval::Interval;
 use crate::judge::Ground;
 use crate::policy::{Load, Policy};
 use crate::proposal::{Proposal, ProposalId, Stage};
 use crate::proposer::Withheld;
+use crate::senders::Senders;
 use crate::storm::{Storm, StormId};
 use crate::storms::{Hysteresis, Series, StormBounds, Storms, Turn};
 use crate::window::Window;
@@ -80,6 +82,10 @@ pub struct StormView<'a> {
     pub grounds: &'a [Ground],
     /// Its curve.
     pub series: &'a Series,
+    /// What its senders have in common.
+    pub senders: &'a Senders,
+    /// How often a client comes back, where that shows.
+    pub interval: Option<Interval>,
     /// Requests of it that rules and limits refused since it was named.
     pub refused: f64,
     /// The rule proposed against it.
@@ -154,6 +160,8 @@ impl Watch {
             storm: &tracked.storm,
             grounds: &tracked.grounds,
             series: tracked.series(),
+            senders: tracked.senders(),
+            interval: tracked.interval(),
             refused: tracked.refused(),
             proposal: held.map(|held| &held.proposal),
             stage: held.and_then(|held| held.staging.stage()),

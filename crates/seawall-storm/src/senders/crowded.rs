@@ -14,7 +14,7 @@ pub struct CrowdedNetwork {
     pub network: IpNet,
     /// Share of the storm's requests, 0 to 1, at least.
     pub share: f64,
-    /// At least this many clients in one hour; at most 64 are counted.
+    /// At least this many clients in one hour; at most 32 are counted.
     pub clients: u32,
 }
 
@@ -65,6 +65,13 @@ impl Networks {
         least.and_then(|key| self.entries.remove(&key)).map_or(0.0, |entry| entry.count)
     }
 
+    /// Forgets who the clients were, and networks that so few share that no operator would want to see them.
+    pub(super) fn settle(&mut self) {
+        self.entries.retain(|_, entry| entry.clients() >= LEAST_SETTLED);
+        self.entries.values_mut().for_each(|entry| entry.tokens = BTreeSet::new());
+        self.entries.shrink_to_fit();
+    }
+
     pub(super) fn crowded(&self, least: u32, requests: f64) -> Vec<CrowdedNetwork> {
         self.entries
             .values()
@@ -99,7 +106,10 @@ impl Entry {
 }
 
 /// Of each length. A newcomer is looked for among all of them, which a sample of some thousand exchanges a second bears.
-const NETWORKS_MAX: usize = 512;
+const NETWORKS_MAX: usize = 256;
+
+/// Clients of a network that is kept when its storm is over.
+const LEAST_SETTLED: u32 = 8;
 
 /// Tokens kept for each network: more say nothing more about whether it may be shown.
-const TOKENS_MAX: usize = 128;
+const TOKENS_MAX: usize = 64;

@@ -80,7 +80,7 @@ fn networks_with_few_clients_are_not_shown() {
     exchanges.extend((0..100).map(|_| (0xcb00_7101, agent())));
     let shown = senders_of(&exchanges).networks(10, 20);
     let networks: Vec<_> = shown.iter().map(|found| (found.network, found.clients)).collect();
-    assert_eq!(networks, [(net("198.51.0.0/16"), 40), (net("192.0.2.0/24"), 20)]);
+    assert_eq!(networks, [(net("198.51.0.0/16"), 32), (net("192.0.2.0/24"), 20)]);
 }
 
 #[test]

@@ -50,6 +50,12 @@ impl Top {
         }
     }
 
+    pub(super) fn settle(&mut self) {
+        self.counters.sort_by(|a, b| b.count.total_cmp(&a.count));
+        self.counters.truncate(COUNTERS_SETTLED);
+        self.counters.shrink_to_fit();
+    }
+
     pub(super) fn most_frequent(&self, requests: f64, most: usize) -> Vec<TopShare> {
         let mut shares: Vec<TopShare> = self
             .counters
@@ -68,6 +74,9 @@ impl Top {
 
 /// For each kind: every value with more than 1/32 of the requests has one (some 5 KB, for 12 kinds 60 KB a storm).
 const COUNTERS: usize = 32;
+
+/// Of a storm that is over.
+const COUNTERS_SETTLED: usize = 8;
 
 /// What is rarer says nothing of a storm.
 const LEAST_SHARE: f64 = 0.005;

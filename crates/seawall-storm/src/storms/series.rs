@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use seawall_http::UnixTime;
 
 use crate::measure::Cost;
+use crate::time_zone::Hour;
 
 /// The width of a step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
@@ -106,6 +107,23 @@ impl Series {
         })
     }
 
+    /// Requests by whole hours, from the first to the last, those without any among them: what a time zone is guessed from.
+    pub fn hours(&self) -> Vec<Hour> {
+        let points = &self.steps[Step::Hour as usize];
+        let (Some(first), Some(last)) = (points.front(), points.back()) else { return Vec::new() };
+        // The first hour and the last are not whole.
+        let whole = first.step + 1..last.step;
+        let mut points = points.iter().skip(1).peekable();
+        let count = |number: u32| {
+            points.next_if(|point| point.step == number).map_or(0.0, |point| f64::from(point.sums[0]))
+        };
+        whole
+            .clone()
+            .zip(whole.map(count))
+            .map(|(number, count)| Hour { number: u64::from(number), count })
+            .collect()
+    }
+
     fn forget(&mut self, now: UnixTime) {
         for (points, step) in self.steps.iter_mut().zip(Step::ALL) {
             let number = u64::from(number(now, step));
@@ -126,6 +144,17 @@ mod tests {
 
     fn cost(requests: f64) -> Cost {
         Cost([requests, 10.0 * requests, 0.0, 0.0])
+    }
+
+    #[test]
+    fn hours_without_requests_are_zero_and_those_at_the_ends_are_left_out() {
+        let mut series = Series::default();
+        for hour in [10, 11, 14, 15] {
+            series.add(UnixTime::from_secs(hour * 3600 + 5), cost(hour as f64), 0.0);
+        }
+        let hours: Vec<_> = series.hours().iter().map(|hour| (hour.number, hour.count)).collect();
+        assert_eq!(hours, [(11, 11.0), (12, 0.0), (13, 0.0), (14, 14.0)]);
+        assert_eq!(Series::default().hours(), []);
     }
 
     #[test]

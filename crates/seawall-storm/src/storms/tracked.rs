@@ -9,11 +9,13 @@ use super::clients::Clients;
 use super::lifecycle::{Hysteresis, Lifecycle, Turn, since};
 use super::series::Series;
 use crate::fact::FactKind;
+use crate::interval::{Interval, Intervals};
 use crate::judge::{Ground, Judgement};
 use crate::measure::{Cost, Measure};
 use crate::proposal::ProposalId;
 use crate::proposer::Withheld;
 use crate::rise::Rise;
+use crate::senders::Senders;
 use crate::signature::{Matcher, Signature, Term};
 use crate::specimen::Specimen;
 use crate::storm::{Nature, Phase, Storm, StormId};
@@ -45,6 +47,10 @@ pub(crate) struct Tracked {
     life: Lifecycle,
     series: Series,
     clients: Clients,
+    senders: Senders,
+    intervals: Intervals,
+    /// The interval that showed before it settled.
+    interval: Option<Interval>,
     signature: Matcher,
     described: Matcher,
     /// What it cost, by second, as far back as rates are told.
@@ -101,6 +107,9 @@ impl Tracked {
             life: Lifecycle::begin(rise.expected[measure], rise.excess[measure], now),
             series: Series::default(),
             clients: Clients::default(),
+            senders: Senders::default(),
+            intervals: Intervals::default(),
+            interval: None,
             signature: Matcher::new(&rise.signature),
             described: Matcher::new(&lasting(&rise.described)),
             seconds: VecDeque::new(),
@@ -109,8 +118,7 @@ impl Tracked {
             expected: rise.expected[Measure::Requests],
         };
         for (specimen, weight) in seen {
-            tracked.clients.observe(specimen.client, *weight);
-            tracked.keep(specimen, *weight);
+            tracked.count_one(specimen, *weight);
         }
         tracked.storm.clients = tracked.clients.count();
         tracked
@@ -132,8 +140,7 @@ impl Tracked {
             let weight = window.weight(specimen);
             cost += specimen.cost.scaled(weight);
             refused += if specimen.is_refused { weight } else { 0.0 };
-            self.clients.observe(specimen.client, weight);
-            self.keep(specimen, weight);
+            self.count_one(specimen, weight);
             self.storm.last = self.storm.last.max(specimen.at);
         }
         self.count(window.from, cost, refused, site, now);
@@ -180,6 +187,16 @@ impl Tracked {
         self.seen.iter().map(|(specimen, weight)| (&**specimen, *weight))
     }
 
+    /// What its senders have in common.
+    pub(crate) fn senders(&self) -> &Senders {
+        &self.senders
+    }
+
+    /// How often a client comes back, where that shows.
+    pub(crate) fn interval(&self) -> Option<Interval> {
+        self.intervals.interval().or(self.interval)
+    }
+
     /// Its curve.
     pub(crate) fn series(&self) -> &Series {
         &self.series
@@ -209,6 +226,9 @@ impl Tracked {
         self.seconds = VecDeque::new();
         self.seen = VecDeque::new();
         self.clients = Clients::default();
+        self.senders.settle();
+        self.interval = self.interval();
+        self.intervals = Intervals::default();
     }
 
     fn count(&mut self, at: UnixTime, cost: Cost, refused: f64, site: Cost, now: UnixTime) {
@@ -244,6 +264,16 @@ impl Tracked {
         }
         let share_before = storm.peak[storm.measure] / storm.peak[Measure::Requests].max(f64::MIN_POSITIVE);
         rate.max(storm.rate[Measure::Requests] * share_before)
+    }
+
+    /// Counts an exchange that stands for `weight` of them.
+    fn count_one(&mut self, specimen: &Arc<Specimen>, weight: f64) {
+        self.clients.observe(specimen.client, weight);
+        self.senders.absorb(specimen, weight);
+        if weight <= 1.0 {
+            self.intervals.observe(specimen.client, specimen.at);
+        }
+        self.keep(specimen, weight);
     }
 
     fn keep(&mut self, specimen: &Arc<Specimen>, weight: f64) {
