@@ -16,6 +16,7 @@ use seawall_rules::rule::Mode;
 
 mod cache;
 mod encode;
+mod events;
 mod labels;
 mod process;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 
 pub use self::cache::CacheCounts;
 use self::encode::Encoder;
+pub use self::events::EventCounts;
 pub use self::labels::{Class, Direction, Label, Outcome, Peer, Protocol, ReloadOutcome};
 pub use self::process::Process;
 
@@ -66,6 +68,8 @@ pub struct Snapshot {
     pub origin_seconds: Histogram,
     /// What the cache holds and did.
     pub cache: CacheCounts,
+    /// What the storm detector was told.
+    pub events: EventCounts,
     /// Partition keys that the limits hold now.
     pub limit_keys: u64,
     /// How many they can hold.
@@ -156,6 +160,7 @@ impl Collector for Snapshot {
         self.encode_rules(&mut to)?;
         self.encode_origins(&mut to)?;
         self.cache.encode(&mut to)?;
+        self.events.encode(&mut to)?;
         self.encode_self(&mut to)
     }
 }

@@ -88,7 +88,8 @@ impl Snapshot {
             hops: Arc::new(trusted_hops(&config.client)),
             bounds: config.bounds.clone(),
             access_log,
-            events: config.detect.enabled,
+            // As the process was started.
+            events: previous.map_or(config.detect.enabled, |old| old.events),
             tap: previous.and_then(|old| old.tap.clone()),
         })
     }

@@ -6,6 +6,7 @@
 mod control;
 pub(crate) mod descriptors;
 mod fleet;
+mod gathering;
 mod metrics;
 mod open;
 mod purge;
@@ -37,6 +38,7 @@ use seawall_rules::tally::Totals;
 use seawall_storm::FactKeys;
 
 use self::fleet::{Fleet, FleetParts};
+use self::gathering::Gathering;
 use self::open::{
     accept_policy, admin_listener, load_certificates, open_access_log, open_rulebook, open_store, random,
     server_tls, workers,
@@ -95,6 +97,8 @@ struct Changing {
     /// Given up when the process ends, so that nobody waits in a queue that nobody serves.
     bound: Option<Bound>,
     fleet: Option<Fleet>,
+    /// Not there if storms are not looked for.
+    gathering: Option<Gathering>,
     /// Counts of rule sets that no worker uses any more.
     totals: Totals,
     generation: u64,
@@ -187,10 +191,11 @@ impl Edge {
             certificates,
             bound: Some(bound),
             fleet: Some(fleet),
+            gathering: None,
             totals: Totals::new(),
             generation: 1,
         };
-        Ok(Arc::new(Self {
+        let edge = Arc::new(Self {
             source,
             state,
             started: now,
@@ -203,7 +208,18 @@ impl Edge {
             reloads: Default::default(),
             settled,
             changing: Mutex::new(changing),
-        }))
+        });
+        edge.watch(seeds.tokens).map_err(EdgeError::one)?;
+        Ok(edge)
+    }
+
+    /// Has what the workers tell gathered for the watch over storms.
+    fn watch(self: &Arc<Self>, token_key: [u8; 16]) -> io::Result<()> {
+        if self.shared.snapshot().events {
+            let gathering = Gathering::start(&self.shared, token_key, |_window, _load, _now| {})?;
+            self.changing().gathering = Some(gathering);
+        }
+        Ok(())
     }
 
     /// Where it listens, and the admin API's socket.
@@ -299,14 +315,17 @@ impl Edge {
 
     /// Stops accepting, and waits until connections have ended or `drain-time` has passed.
     pub fn stop(&self, stop: Stop) {
-        let fleet = {
+        let (fleet, gathering) = {
             let mut changing = self.changing();
             changing.rulebook = None;
-            changing.fleet.take()
+            (changing.fleet.take(), changing.gathering.take())
         };
         if let Some(fleet) = fleet {
             fleet.stop(stop);
             fleet.join();
+        }
+        if let Some(gathering) = gathering {
+            gathering.stop();
         }
         if let Some(log) = self.changing().access_log.take() {
             self.shared

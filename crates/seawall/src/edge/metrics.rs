@@ -15,6 +15,7 @@ use seawall_proxy::stats::{BUCKETS_MS, Durations};
 use seawall_rules::refusal::{Bound, CauseKind, OriginFault};
 
 use super::control::counts;
+use super::gathering::Gathering;
 use super::{Changing, Edge};
 use crate::rulebook::Defined;
 
@@ -36,6 +37,7 @@ pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
     add_connections(changing, &mut snapshot);
     add_rules(edge, changing, &mut snapshot);
     add_origins(edge, &mut snapshot);
+    add_events(edge, changing, &mut snapshot);
     snapshot.cache = cache(edge);
     for (outcome, count) in [ReloadOutcome::Applied, ReloadOutcome::Rejected].into_iter().zip(&edge.reloads) {
         snapshot.reloads.add(outcome, count.load(Ordering::Relaxed));
@@ -145,6 +147,16 @@ fn add_origins(edge: &Edge, snapshot: &mut Snapshot) {
                 origin.queued += if index == 0 { queued } else { 0 };
             }
         }
+    }
+}
+
+fn add_events(edge: &Edge, changing: &Changing, snapshot: &mut Snapshot) {
+    let gathering = changing.gathering.as_ref();
+    snapshot.events = gathering.map(Gathering::counts).unwrap_or_default();
+    for stats in edge.shared.worker_stats() {
+        snapshot.events.told += stats.events.get();
+        snapshot.events.sampled += stats.events_sampled.get();
+        snapshot.events.undelivered += stats.events_undelivered.get();
     }
 }
 

@@ -117,11 +117,12 @@ pub(super) struct Seeds {
     pub(super) admission: [u8; 16],
     pub(super) sketch: (u64, u64),
     pub(super) facts: [u8; 16],
+    pub(super) tokens: [u8; 16],
     pub(super) process: u8,
 }
 
 pub(super) fn random() -> Result<Seeds, EdgeError> {
-    let mut bytes = [0; 65];
+    let mut bytes = [0; 81];
     getrandom::fill(&mut bytes)
         .map_err(|error| EdgeError::one(format!("the system gives no random bytes: {error}")))?;
     let part = |at: usize| <[u8; 16]>::try_from(&bytes[at..at + 16]).unwrap_or_default();
@@ -131,7 +132,8 @@ pub(super) fn random() -> Result<Seeds, EdgeError> {
         admission: part(16),
         sketch: (sketch as u64, (sketch >> 64) as u64),
         facts: part(48),
-        process: bytes[64],
+        tokens: part(64),
+        process: bytes[80],
     })
 }
 

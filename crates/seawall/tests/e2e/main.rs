@@ -14,6 +14,7 @@ mod check;
 mod commands;
 mod compression;
 mod descriptors;
+mod events;
 mod export;
 mod handover;
 mod intermediary;
