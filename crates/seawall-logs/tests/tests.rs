@@ -10,6 +10,8 @@ mod formats;
 mod json;
 #[path = "logs/laws.rs"]
 mod laws;
+#[path = "logs/page.rs"]
+mod page;
 #[path = "logs/real.rs"]
 mod real;
 #[path = "logs/told.rs"]
