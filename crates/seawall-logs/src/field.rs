@@ -242,14 +242,9 @@ fn assign_rare<'a>(
             }
         }
         Field::Forwarded => record.forwarded = Some(raw.text()),
-        Field::Method => {
-            record.method = Some(raw.text());
-            if bytes.is_empty() {
-                record.method = None;
-            }
-        }
+        Field::Method => record.method = some_text(raw),
         Field::Target => target(record, raw),
-        Field::Path => record.path = Some(raw.text()),
+        Field::Path => record.path = some_text(raw),
         Field::Query => record.query = query(raw),
         Field::Protocol => record.protocol = some_text(raw),
         Field::Scheme => record.scheme = some_text(raw),
@@ -337,8 +332,14 @@ pub(crate) fn finish(
         record.client = record.peer;
         record.shown.insert(Fact::Client);
     }
-    if record.request == RequestForm::Unknown && record.method.is_some() && record.path.is_some() {
-        record.request = RequestForm::Http;
+    if record.request == RequestForm::Unknown {
+        record.request = if record.path.is_some() || record.method.is_some() {
+            RequestForm::Http
+        } else if record.shown.intersects(FactSet::of(&[Fact::Method, Fact::Path])) {
+            RequestForm::Empty
+        } else {
+            RequestForm::Unknown
+        };
     }
     Ok(())
 }
@@ -410,6 +411,9 @@ fn request_line<'a>(record: &mut Record<'a>, raw: Raw<'a>) {
 }
 
 fn target<'a>(record: &mut Record<'a>, raw: Raw<'a>) {
+    if raw.bytes.is_empty() {
+        return;
+    }
     let after_scheme = [&b"http://"[..], b"https://"].iter().find_map(|scheme| {
         let rest = raw.bytes.get(..scheme.len()).filter(|begin| begin.eq_ignore_ascii_case(scheme));
         rest.map(|_| (&raw.bytes[..scheme.len() - 3], &raw.bytes[scheme.len()..]))

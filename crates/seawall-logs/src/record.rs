@@ -90,9 +90,9 @@ pub enum RequestForm {
     /// The format has neither request line nor method and target.
     #[default]
     Unknown,
-    /// A method and a target.
+    /// A method and a target, as far as the format has them.
     Http,
-    /// The client sent nothing before the server gave up: `-`, or an empty column.
+    /// `-`, or empty columns: the client sent nothing before the server gave up, or nothing that the server understood.
     Empty,
     /// Something that is no request of HTTP/1: a TLS handshake on a plain port, damage, a probe.
     Garbled,

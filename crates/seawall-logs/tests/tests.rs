@@ -14,5 +14,7 @@ mod laws;
 mod page;
 #[path = "logs/real.rs"]
 mod real;
+#[path = "logs/servers.rs"]
+mod servers;
 #[path = "logs/told.rs"]
 mod told;

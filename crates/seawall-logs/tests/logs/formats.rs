@@ -83,11 +83,7 @@ fn log_format_strings_of_nginx_are_compiled() {
         r#"2015-05-17T12:05:03+02:00 "GET /a HTTP/1.1" "say "hello" \x41" 200"#,
         r#"time=1431857103000 method=GET path=/a protocol=HTTP/1.1 agent=say "hello" \\x41 status=200"#,
     );
-    check(
-        "nginx:$msec $uri$is_args$args $status",
-        "1.0 /a?b 200",
-        "time=1000 request=Unknown path=/a query=b status=200",
-    );
+    check("nginx:$msec $uri$is_args$args $status", "1.0 /a?b 200", "time=1000 path=/a query=b status=200");
 }
 
 #[test]
@@ -175,7 +171,7 @@ fn w3c_lines_without_their_fields_are_read_if_they_are_usual() {
     check(
         "w3c:date time cs-uri",
         "2015-05-17 10:05:03 https://site.example/a?b",
-        "time=1431857103000 request=Unknown path=/a query=b scheme=https host=site.example",
+        "time=1431857103000 path=/a query=b scheme=https host=site.example",
     );
 }
 

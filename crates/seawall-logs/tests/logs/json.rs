@@ -79,7 +79,7 @@ fn a_map_names_what_is_not_known() {
     check(
         r"json:client=who.addr,time=when,target=what\.path,user-agent=h.ua,status=s,request-time-ms=t",
         r#"{"who":{"addr":"192.0.2.1","x":[1,{"y":"}"}]},"when":1431857103125,"what.path":"/a","h":{"ua":"reader/1"},"s":"200","t":15.5,"ok":true,"no":null}"#,
-        "client=192.0.2.1 time=1431857103125 request=Unknown path=/a agent=reader/1 status=200 took=15.5ms",
+        "client=192.0.2.1 time=1431857103125 path=/a agent=reader/1 status=200 took=15.5ms",
     );
     let fault = |name: &str| Format::named(name).unwrap_err();
     assert_eq!((fault("json:time=t,colour=c,path=p").position, fault("json:time").position), (12, 5));
