@@ -40,12 +40,21 @@ pub struct Config {
     pub storms: StormPolicy,
     /// Clients that no rule of the machine may match.
     pub declared_good: Vec<DeclaredGood>,
+    /// Where clients are.
+    pub geo: GeoConfig,
     /// The sites; never empty.
     pub sites: Vec<Site>,
     /// Limits, in order.
     pub limits: Vec<Limit>,
     /// Rules in order, those of rule files after those of the configuration itself.
     pub rules: Vec<Rule>,
+}
+
+/// Where clients' networks are, and who announces them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct GeoConfig {
+    /// Databases in MaxMind's format; the first that knows a network counts.
+    pub databases: Vec<PathBuf>,
 }
 
 /// One listening address.

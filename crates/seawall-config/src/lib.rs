@@ -15,6 +15,7 @@ pub mod manual;
 pub mod fuzz;
 
 mod cache;
+mod geo;
 mod limit;
 mod listen;
 mod load;

@@ -11,11 +11,12 @@ use toml::de::DeTable;
 
 use crate::cache::read_cache;
 use crate::config::{
-    Auto, Bounds, CacheConfig, ClientConfig, Config, DeclaredGood, DetectConfig, Listen, LogConfig,
-    OriginGroup, SiteCache, SiteTls, Source, StormPolicy,
+    Auto, Bounds, CacheConfig, ClientConfig, Config, DeclaredGood, DetectConfig, GeoConfig, Listen,
+    LogConfig, OriginGroup, SiteCache, SiteTls, Source, StormPolicy,
 };
 use crate::diagnostic::{Code, Diagnostic, Place, Problems, SourceText};
 use crate::files::Files;
+use crate::geo::read_geo;
 use crate::limit::read_limit;
 use crate::listen::{Listener, read_admin, read_listen};
 use crate::manual;
@@ -269,6 +270,7 @@ struct Read {
     log: Option<LogConfig>,
     cache: Option<CacheConfig>,
     detect: Option<DetectConfig>,
+    geo: Option<GeoConfig>,
     storms: StormPolicy,
     declared_good: Vec<DeclaredGood>,
     sites: Vec<ReadSite>,
@@ -302,6 +304,7 @@ impl Reading<'_, '_> {
             log: top.read("log", self.problems, |value, problems| read_log(value, folder, problems)),
             cache: top.read("cache", self.problems, |value, problems| read_cache(value, folder, problems)),
             detect,
+            geo: top.read("geo", self.problems, |value, problems| read_geo(value, folder, problems)),
             declared_good: self.declared_good(&mut top),
             sites: self.sites(&mut top, &defaults),
             limits: self.limits(&mut top),
@@ -408,6 +411,7 @@ impl Read {
             log: self.log.unwrap_or_default(),
             cache: self.cache.unwrap_or_default(),
             detect: self.detect.unwrap_or_default(),
+            geo: self.geo.unwrap_or_default(),
             storms: self.storms,
             declared_good: self.declared_good,
             sites,

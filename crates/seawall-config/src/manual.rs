@@ -3,12 +3,14 @@
 //! The reader knows its keys from these rows, and the reference page is printed from them, so neither can have
 //! a key that the other lacks.
 
+mod geo;
 mod storms;
 
 use std::fmt::Write;
 
 use seawall_http::named_sets::{NAMES, named_set};
 
+pub(crate) use geo::GEO;
 pub(crate) use storms::{DECLARED_GOOD, DETECT, LEAST_RISE, ONLY_ABOVE, STORMS};
 
 /// One table of the file.
@@ -115,6 +117,7 @@ pub static SECTIONS: &[&Section] = &[
     &STORMS,
     &ONLY_ABOVE,
     &DECLARED_GOOD,
+    &GEO,
     &BOUNDS,
     &LOG,
     &ACCESS,
@@ -181,6 +184,8 @@ pub(crate) static TOP: Section = Section {
         words("storms", "table", "all its defaults", "{ auto = \"limit\" }", "What may be done about storms without asking, for every site: see [storms](#storms)."),
         words("declared-good", "array of tables", "none", "{ name = \"monitoring\", match = { client = \"192.0.2.7\" } }", "Clients that no rule of the machine may match: see [declared-good](#declared-good).")
             .foreign(&["allowlist", "whitelist", "good", "declared_good"]),
+        words("geo", "table", "all its defaults", "{ databases = \"GeoLite2-ASN.mmdb\" }", "Where clients are: see [geo](#geo).")
+            .foreign(&["geoip", "geoip2", "maxmind"]),
         words("bounds", "table", "all its defaults", "{ header-time = \"10s\" }", "Bounds on time, size and number: see [bounds](#bounds).")
             .foreign(&["timeouts", "timeout", "limits-global"]),
         words("cache", "table", "all its defaults", "{ memory = \"512 MiB\" }", "Where responses are stored, for all sites together: see [cache](#cache).")
