@@ -31,6 +31,8 @@ impl Default for DetectConfig {
             least_share: Share::percent(20),
             least_rise: LeastRise::default(),
             least_time: Duration::from_secs(3),
+            pause_time: Duration::from_secs(60),
+            clear_time: Duration::from_secs(1800),
             least_clients: 20,
         }
     }
@@ -56,7 +58,11 @@ pub(crate) fn read_detect(value: Value<'_>, problems: &mut Problems) -> Option<D
     let mut reader = Reader { table: &mut table, problems };
     reader.time("learning-time", &mut detect.learning_time, 30 * SECOND..=30 * DAY);
     reader.time("least-time", &mut detect.least_time, SECOND..=HOUR);
+    reader.time("pause-time", &mut detect.pause_time, SECOND..=DAY);
+    reader.time("clear-time", &mut detect.clear_time, SECOND..=30 * DAY);
     reader.number("least-clients", &mut detect.least_clients, 2..=1_000_000);
+    let pairs = [("pause-time", detect.pause_time, "clear-time", detect.clear_time)];
+    check_order(&table, &pairs, problems);
     table.finish("here", problems);
     Some(detect)
 }
@@ -126,17 +132,20 @@ pub(crate) fn read_policy(value: Value<'_>, policy: &mut StormPolicy, problems: 
     reader.time("part-time", &mut policy.part_time, Duration::ZERO..=DAY);
     reader.time("retry-time", &mut policy.retry_time, SECOND..=30 * DAY);
     reader.time("longest-retry-time", &mut policy.longest_retry_time, SECOND..=30 * DAY);
-    check_order(&table, policy, problems);
-    table.finish("here", problems);
-}
-
-/// What is at most something else. A longer `life` alone would be cut without a word.
-fn check_order(table: &Table<'_>, policy: &StormPolicy, problems: &mut Problems) {
     let pairs = [
         ("life", policy.life, "longest-life", policy.longest_life),
         ("retry-time", policy.retry_time, "longest-retry-time", policy.longest_retry_time),
     ];
-    for (key, time, longest_key, longest) in pairs {
+    check_order(&table, &pairs, problems);
+    table.finish("here", problems);
+}
+
+/// A key with its time, and the key with the time that it may not exceed.
+type Pair = (&'static str, Duration, &'static str, Duration);
+
+/// What is at most something else. A longer `life` alone would be cut without a word.
+fn check_order(table: &Table<'_>, pairs: &[Pair], problems: &mut Problems) {
+    for &(key, time, longest_key, longest) in pairs {
         let Some(value) = table.peek(key).or_else(|| table.peek(longest_key)) else { continue };
         if time > longest {
             let (time, longest) = (crate::unit::print_duration(time), crate::unit::print_duration(longest));

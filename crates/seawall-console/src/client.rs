@@ -10,8 +10,8 @@ use serde_json::Value;
 mod listener;
 
 use crate::control::{
-    CacheView, Intermediary, LimitTable, OriginView, PurgeRequest, Purged, Reloaded, RuleChange, RuleView,
-    Status,
+    AcceptRequest, CacheView, Intermediary, LimitTable, OriginView, ProposalView, PurgeRequest, Purged,
+    Reloaded, RuleChange, RuleView, Status, StormTable, StormView,
 };
 use crate::problem::Problem;
 use crate::token::Token;
@@ -168,6 +168,47 @@ impl Client {
     /// See [`ClientError`].
     pub fn purge(&self, request: &PurgeRequest) -> Result<Purged, ClientError> {
         self.ask(Method::POST, "/api/v1/cache/purge", Some(&serde_json::json!(request)))
+    }
+
+    /// What is new in the traffic and costs much.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn storms(&self) -> Result<StormTable, ClientError> {
+        self.ask(Method::GET, "/api/v1/storms", None)
+    }
+
+    /// One storm.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn storm(&self, id: &str) -> Result<StormView, ClientError> {
+        self.ask(Method::GET, &format!("/api/v1/storms/{}", encode(id)), None)
+    }
+
+    /// The proposals that stand.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn proposals(&self) -> Result<Vec<ProposalView>, ClientError> {
+        self.ask(Method::GET, "/api/v1/proposals", None)
+    }
+
+    /// Puts a proposed rule in force.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn accept_proposal(&self, id: &str, request: &AcceptRequest) -> Result<RuleView, ClientError> {
+        let path = format!("/api/v1/proposals/{}/accept", encode(id));
+        self.ask(Method::POST, &path, Some(&serde_json::json!(request)))
+    }
+
+    /// Says no to a proposal.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn decline_proposal(&self, id: &str) -> Result<ProposalView, ClientError> {
+        self.ask(Method::POST, &format!("/api/v1/proposals/{}/decline", encode(id)), None)
     }
 
     fn ask<T: DeserializeOwned>(

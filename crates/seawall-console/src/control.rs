@@ -6,6 +6,7 @@
 //! changes its meaning.
 
 mod cache;
+mod storms;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +15,10 @@ use utoipa::ToSchema;
 use crate::metrics::Snapshot;
 
 pub use self::cache::{CacheView, DiskState, PurgeRequest, Purged, TierView};
+pub use self::storms::{
+    AcceptMode, AcceptRequest, CollateralView, CostView, CurveView, EstimateView, ProposalView, StormTable,
+    StormView,
+};
 
 /// A running process, as its admin API sees it.
 pub trait Control: Send + Sync + 'static {
@@ -69,6 +74,32 @@ pub trait Control: Send + Sync + 'static {
     /// [`ControlError::Invalid`] if it does not say what, or for a host that no site has; [`ControlError::Conflict`]
     /// for a site without a cache.
     fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError>;
+
+    /// What is new in the traffic and costs much.
+    fn storms(&self) -> StormTable;
+
+    /// One storm.
+    ///
+    /// # Errors
+    /// [`ControlError::Gone`] if it is not remembered, [`ControlError::Conflict`] if storms are not looked for; so for
+    /// the next two.
+    fn storm(&self, id: &str) -> Result<StormView, ControlError>;
+
+    /// The proposals that stand.
+    fn proposals(&self) -> Vec<ProposalView>;
+
+    /// Puts a proposed rule in force. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// As [`Control::storm`]; [`ControlError::Invalid`] for a lifetime that cannot be, [`ControlError::Conflict`] if its
+    /// name is taken, [`ControlError::Failed`] if it cannot be kept.
+    fn accept_proposal(&self, id: &str, request: &AcceptRequest) -> Result<RuleView, ControlError>;
+
+    /// Says no to a proposal.
+    ///
+    /// # Errors
+    /// As [`Control::storm`].
+    fn decline_proposal(&self, id: &str) -> Result<ProposalView, ControlError>;
 }
 
 /// Whether the process takes requests.
@@ -156,6 +187,22 @@ pub struct RuleView {
     pub description: String,
     /// Requests that matched it since the process started.
     pub matches: u64,
+    /// When it is no longer applied, in seconds since the epoch; absent if it stays.
+    #[serde(default)]
+    pub expires: Option<u64>,
+    /// Who made it: `configuration`, `operator` or `machine`.
+    #[serde(default)]
+    #[schema(example = "operator")]
+    pub author: String,
+    /// The storm that it was made against.
+    #[serde(default)]
+    pub storm: Option<String>,
+    /// The proposal that it came from.
+    #[serde(default)]
+    pub proposal: Option<String>,
+    /// Whether somebody accepted that; else the machine put it in force by the site's policy.
+    #[serde(default)]
+    pub accepted: bool,
     /// The rule as it was written.
     #[schema(value_type = Object)]
     pub definition: Value,
@@ -274,6 +321,12 @@ pub enum ControlError {
     NotFound {
         /// What was asked for.
         name: String,
+    },
+    /// There is no such storm or proposal, or there is not any more.
+    #[error("{what}")]
+    Gone {
+        /// What is not there, and what is.
+        what: String,
     },
     /// It cannot be done as things are.
     #[error("{why}")]

@@ -19,6 +19,7 @@ mod encode;
 mod events;
 mod labels;
 mod process;
+mod storms;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use self::encode::Encoder;
 pub use self::events::EventCounts;
 pub use self::labels::{Class, Direction, Label, Outcome, Peer, Protocol, ReloadOutcome};
 pub use self::process::Process;
+pub use self::storms::StormCounts;
 
 /// Everything that is counted, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +72,8 @@ pub struct Snapshot {
     pub cache: CacheCounts,
     /// What the storm detector was told.
     pub events: EventCounts,
+    /// What the detector of storms sees and did.
+    pub storms: StormCounts,
     /// Partition keys that the limits hold now.
     pub limit_keys: u64,
     /// How many they can hold.
@@ -161,6 +165,7 @@ impl Collector for Snapshot {
         self.encode_origins(&mut to)?;
         self.cache.encode(&mut to)?;
         self.events.encode(&mut to)?;
+        self.storms.encode(&mut to)?;
         self.encode_self(&mut to)
     }
 }

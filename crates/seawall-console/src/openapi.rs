@@ -5,8 +5,9 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::control::{
-    CacheView, Intermediary, LimitTable, LimitView, ListenerView, OriginView, PurgeRequest, Purged,
-    Readiness, Reloaded, RuleState, RuleView, SiteView, Status, TierView,
+    AcceptMode, AcceptRequest, CacheView, CollateralView, CostView, CurveView, EstimateView, Intermediary,
+    LimitTable, LimitView, ListenerView, OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded,
+    RuleState, RuleView, SiteView, Status, StormTable, StormView, TierView,
 };
 use crate::problem::Problem;
 use crate::routes;
@@ -16,7 +17,7 @@ use crate::routes;
 #[openapi(
     info(
         title = "Seawall admin API",
-        description = "Rules, limits, the cache, reload, health and metrics of one running Seawall process.\n\n\
+        description = "Rules, limits, storms, the cache, reload, health and metrics of one running Seawall process.\n\n\
             It listens on loopback only. What lies under `/api` needs the token of the state folder as \
             `Authorization: Bearer ...`; metrics and probes do not. Errors are problem details (RFC 9457).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
@@ -37,18 +38,25 @@ use crate::routes;
         routes::origins,
         routes::cache,
         routes::purge,
+        routes::storms::storms,
+        routes::storms::storm,
+        routes::storms::proposals,
+        routes::storms::accept,
+        routes::storms::decline,
         routes::metrics,
         routes::healthz,
         routes::readyz,
         routes::openapi,
     ),
     components(schemas(
-        CacheView, Intermediary, LimitTable, LimitView, ListenerView, OriginView, Problem, PurgeRequest, Purged, Readiness, Reloaded, RuleState, RuleView,
-        SiteView, Status, TierView,
+        AcceptMode, AcceptRequest, CacheView, CollateralView, CostView, CurveView, EstimateView, Intermediary, LimitTable, LimitView,
+        ListenerView, OriginView, Problem, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleState, RuleView, SiteView,
+        Status, StormTable, StormView, TierView,
     )),
     tags(
         (name = "process", description = "The process and its origins"),
         (name = "rules", description = "Rules and limits"),
+        (name = "storms", description = "What is new in the traffic and costs much, and rules proposed against it"),
         (name = "cache", description = "Stored responses"),
         (name = "clients", description = "Who stands behind the connections"),
         (name = "monitoring", description = "Open to everyone on the machine"),

@@ -37,7 +37,9 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let detail = error.to_string();
         match error {
-            ControlError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, detail),
+            ControlError::NotFound { .. } | ControlError::Gone { .. } => {
+                Self::new(StatusCode::NOT_FOUND, detail)
+            }
             ControlError::Conflict { .. } => Self::new(StatusCode::CONFLICT, detail),
             ControlError::Invalid { problems } => {
                 Self { errors: problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }

@@ -1,5 +1,7 @@
 //! The routes of the admin API, and what each answers.
 
+pub(crate) mod storms;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -34,6 +36,11 @@ pub(crate) fn router(api: Api, token: Arc<Token>) -> Router {
         .route("/api/v1/rules/{name}", get(rule).delete(retire_rule))
         .route("/api/v1/rules/{name}/enable", post(enable_rule))
         .route("/api/v1/rules/{name}/disable", post(disable_rule))
+        .route("/api/v1/storms", get(storms::storms))
+        .route("/api/v1/storms/{id}", get(storms::storm))
+        .route("/api/v1/proposals", get(storms::proposals))
+        .route("/api/v1/proposals/{id}/accept", post(storms::accept))
+        .route("/api/v1/proposals/{id}/decline", post(storms::decline))
         .route("/api/v1/reload", post(reload))
         .route("/api/v1/intermediaries", get(intermediaries))
         .route("/api/v1/limits", get(limits))

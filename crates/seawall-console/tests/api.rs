@@ -11,8 +11,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use seawall_console::client::ClientError;
 use seawall_console::control::{
-    CacheView, Control, ControlError, Intermediary, LimitTable, OriginView, PurgeRequest, Purged, Readiness,
-    Reloaded, RuleChange, RuleState, RuleView, Status,
+    AcceptMode, AcceptRequest, CacheView, Control, ControlError, CostView, Intermediary, LimitTable,
+    OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleChange, RuleState, RuleView,
+    Status, StormTable, StormView,
 };
 use seawall_console::metrics::Snapshot;
 use seawall_console::{Client, Problem, Server, Token, serve};
@@ -44,10 +45,29 @@ impl Process {
             revision: 1,
             description: "a rule".to_owned(),
             matches: 0,
+            expires: None,
+            author: "operator".to_owned(),
+            storm: None,
+            proposal: None,
+            accepted: false,
             definition: definition.clone(),
         });
         Ok(rules[rules.len() - 1].clone())
     }
+}
+
+fn storm() -> StormView {
+    StormView {
+        id: "s0ABC12".to_owned(),
+        signature: vec!["method = POST".to_owned()],
+        rate: CostView { requests: 18.5, ..CostView::default() },
+        proposal: Some("p0XYZ34".to_owned()),
+        ..StormView::default()
+    }
+}
+
+fn proposal() -> ProposalView {
+    ProposalView { id: "p0XYZ34".to_owned(), storm: "s0ABC12".to_owned(), ..ProposalView::default() }
 }
 
 impl Control for Process {
@@ -119,6 +139,37 @@ impl Control for Process {
 
     fn cache(&self) -> CacheView {
         CacheView { hits: 7, ..CacheView::default() }
+    }
+
+    fn storms(&self) -> StormTable {
+        StormTable { enabled: true, learning_seconds: 0, storms: vec![storm()] }
+    }
+
+    fn storm(&self, id: &str) -> Result<StormView, ControlError> {
+        match id {
+            "s0ABC12" => Ok(storm()),
+            _ => Err(ControlError::Gone { what: format!("no storm is named {id}") }),
+        }
+    }
+
+    fn proposals(&self) -> Vec<ProposalView> {
+        vec![proposal()]
+    }
+
+    fn accept_proposal(&self, id: &str, request: &AcceptRequest) -> Result<RuleView, ControlError> {
+        if id != "p0XYZ34" {
+            return Err(ControlError::Gone { what: format!("no proposal {id} stands") });
+        }
+        let definition = json!({ "name": "storm-s0abc12", "accepted-as": request });
+        let rule = self.add_rule(&definition)?;
+        Ok(RuleView { accepted: true, proposal: Some(id.to_owned()), ..rule })
+    }
+
+    fn decline_proposal(&self, id: &str) -> Result<ProposalView, ControlError> {
+        match id {
+            "p0XYZ34" => Ok(proposal()),
+            _ => Err(ControlError::Conflict { why: "storms are not looked for".to_owned() }),
+        }
     }
 
     fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError> {
@@ -371,6 +422,36 @@ fn the_client_tells_what_to_purge_and_what_was() {
 }
 
 #[test]
+fn storms_and_proposals_are_told_and_proposals_accepted_or_declined() {
+    let running = Running::new();
+    let client = running.client();
+    assert_eq!(client.storms().expect("storms").storms, [storm()]);
+    assert_eq!(client.storm("s0ABC12").expect("storm"), storm());
+    assert_eq!(client.proposals().expect("proposals"), [proposal()]);
+    let request = AcceptRequest { mode: Some(AcceptMode::Observe), seconds: Some(60), by: None };
+    let rule = client.accept_proposal("p0XYZ34", &request).expect("accepted");
+    assert_eq!(rule.definition["accepted-as"], json!({ "mode": "observe", "seconds": 60 }));
+    assert_eq!(client.decline_proposal("p0XYZ34").expect("declined"), proposal());
+    let error = client.storm("../status").expect_err("none").to_string();
+    assert_eq!(error, "no storm is named ../status");
+}
+
+#[test]
+fn accepting_takes_no_content_and_says_where_the_rule_is() {
+    let running = Running::new();
+    let answer = running.ask_trusted("POST", "/api/v1/proposals/p0XYZ34/accept", "");
+    assert_eq!((answer.status, answer.field("location")), (201, "/api/v1/rules/storm-s0abc12"));
+    running.ask_trusted("POST", "/api/v1/proposals/p0XYZ34/accept", "").problem(409);
+    running.ask_trusted("POST", "/api/v1/proposals/p000000/accept", "{}").problem(404);
+    let problem = running.ask_trusted("POST", "/api/v1/proposals/p0XYZ34/accept", "{\"mod\":1}").problem(422);
+    assert!(problem.detail.contains("unknown field `mod`"), "{problem:?}");
+    running.ask_trusted("POST", "/api/v1/proposals/p0XYZ34/accept", "{").problem(400);
+    running.ask("POST", "/api/v1/proposals/p0XYZ34/accept", &[], "").problem(401);
+    running.ask_trusted("POST", "/api/v1/proposals/p000000/decline", "").problem(409);
+    running.ask_trusted("GET", "/api/v1/storms/s000000", "").problem(404);
+}
+
+#[test]
 fn a_purge_that_is_none_says_why() {
     let running = Running::new();
     let problem = running.ask_trusted("POST", "/api/v1/cache/purge", "{\"uri\":\"x\"}").problem(422);
@@ -534,7 +615,7 @@ fn operations() -> Vec<(String, String, Vec<u16>)> {
 #[test]
 fn the_description_names_every_operation_with_its_errors() {
     let operations = operations();
-    assert_eq!(operations.len(), 17);
+    assert_eq!(operations.len(), 22);
     for (method, path, statuses) in operations {
         assert_eq!(statuses.contains(&401), path.starts_with("/api/"), "{method} {path}");
         assert!(statuses.iter().any(|status| (200..300).contains(status)), "{method} {path}");

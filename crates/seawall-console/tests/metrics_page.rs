@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use seawall_cache::{ForwardReason, NotStorable};
-use seawall_console::metrics::{CacheCounts, Named, Origin, Process, Snapshot};
+use seawall_console::metrics::{CacheCounts, Named, Origin, Process, Snapshot, StormCounts};
 use seawall_rules::refusal::{Bound, OriginFault};
 use seawall_rules::rule::Mode;
 
@@ -31,6 +31,17 @@ fn snapshot() -> Snapshot {
         limit_exceeded: vec![named, observed],
         bounds_hit: Bound::ALL.iter().map(|bound| (bound.name(), 0)).collect(),
         origin_faults: OriginFault::ALL.iter().map(|fault| (fault.proxy_status(), 0)).collect(),
+        storms: StormCounts {
+            active: ["storm", "flash-crowd", "crawl", "release", "probe", "job", "rhythm", "declared"]
+                .map(|nature| (nature, 0))
+                .to_vec(),
+            rules: ["observe", "part", "all"].map(|stage| (stage, 0)).to_vec(),
+            notices: ["storm-began", "proposal-made", "rule-staged"].map(|kind| (kind, 0)).to_vec(),
+            bounds_hit: ["storms-active", "storms-remembered", "rules-not-staged"]
+                .map(|bound| (bound, 0))
+                .to_vec(),
+            ..StormCounts::default()
+        },
         cache: CacheCounts {
             forwards: ForwardReason::ALL.iter().map(|reason| (reason.token(), 0)).collect(),
             compressed: ["br", "zstd", "gzip"].map(|coding| (coding, 0)).to_vec(),

@@ -68,6 +68,12 @@ impl Tally {
         }
     }
 
+    /// The counts of a rule or limit, if it is in the set.
+    pub fn of(&self, subject: Subject) -> Option<Counts> {
+        let at = self.subjects.iter().position(|known| *known == subject)?;
+        self.counters.get(at).map(Counters::read)
+    }
+
     /// The counts of a rule by its place in the set.
     pub fn rule(&self, index: usize) -> Counts {
         self.counters[..self.rules].get(index).map(Counters::read).unwrap_or_default()

@@ -11,6 +11,7 @@ mod metrics;
 mod open;
 mod purge;
 mod reload;
+mod storms;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use seawall_config::Config;
-use seawall_config::config::{CacheConfig, Listen, LogFormat};
+use seawall_config::config::{CacheConfig, DetectConfig, Listen, LogFormat};
 use seawall_console::control::Readiness;
 use seawall_http::UnixTime;
 use seawall_proxy::access_log::AccessLog;
@@ -43,6 +44,7 @@ use self::open::{
     accept_policy, admin_listener, load_certificates, open_access_log, open_rulebook, open_store, random,
     server_tls, workers,
 };
+use self::storms::Storms;
 use crate::load::ConfigSource;
 use crate::rulebook::{Entry, Rulebook};
 use crate::state::StateFolder;
@@ -60,6 +62,7 @@ pub struct Edge {
     readiness: AtomicU8,
     reloads: [AtomicU64; 2],
     settled: Settled,
+    storms: Storms,
     changing: Mutex<Changing>,
 }
 
@@ -71,6 +74,7 @@ struct Settled {
     limit_keys: usize,
     log_format: LogFormat,
     cache: CacheConfig,
+    detect: DetectConfig,
 }
 
 impl Settled {
@@ -82,6 +86,7 @@ impl Settled {
             limit_keys: config.bounds.limit_keys,
             log_format: config.log.format,
             cache: config.cache.clone(),
+            detect: config.detect.clone(),
         }
     }
 }
@@ -183,6 +188,7 @@ impl Edge {
         .map_err(EdgeError::one)?;
         let entries = rulebook.list().to_vec();
         let settled = Settled::new(&config);
+        let storms = Storms::new(&config, seeds.storms);
         let changing = Changing {
             config,
             rulebook: Some(rulebook),
@@ -207,6 +213,7 @@ impl Edge {
             readiness: AtomicU8::new(Readiness::Starting as u8),
             reloads: Default::default(),
             settled,
+            storms,
             changing: Mutex::new(changing),
         });
         edge.watch(seeds.tokens).map_err(EdgeError::one)?;
@@ -216,7 +223,12 @@ impl Edge {
     /// Has what the workers tell gathered for the watch over storms.
     fn watch(self: &Arc<Self>, token_key: [u8; 16]) -> io::Result<()> {
         if self.shared.snapshot().events {
-            let gathering = Gathering::start(&self.shared, token_key, |_window, _load, _now| {})?;
+            let edge = Arc::downgrade(self);
+            let gathering = Gathering::start(&self.shared, token_key, move |window, load, now| {
+                if let Some(edge) = edge.upgrade() {
+                    edge.watch_storms(window, load, now);
+                }
+            })?;
             self.changing().gathering = Some(gathering);
         }
         Ok(())

@@ -30,7 +30,7 @@ use seawall_rules::rule::{self, Author, Rule};
 pub use self::compile::compile_set;
 pub use self::entry::{Defined, Entry};
 pub use self::error::RulebookError;
-pub use self::machine::Proposed;
+pub use self::machine::{Proposed, Word};
 
 use self::stored::{Stored, StoredRule};
 use crate::state::{EndReason, Known, StateWriter};

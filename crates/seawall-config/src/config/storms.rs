@@ -21,6 +21,10 @@ pub struct DetectConfig {
     pub least_rise: LeastRise,
     /// The least time for which it lasts.
     pub least_time: Duration,
+    /// A storm that is gone for so long has paused.
+    pub pause_time: Duration,
+    /// A storm that is gone for so long is over.
+    pub clear_time: Duration,
     /// The least number of clients behind a network that is shown.
     pub least_clients: u64,
 }

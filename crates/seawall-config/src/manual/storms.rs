@@ -13,6 +13,8 @@ pub(crate) static DETECT: Section = Section {
             .foreign(&["threshold", "sensitivity"]),
         words("least-rise", "table", "all its defaults", "{ requests = 10 }", "A rise that adds less than this per second, by each measure, is nobody's trouble, whatever its share: see [least-rise](#detectleast-rise)."),
         value("least-time", "duration, 1s to 1h", "\"3s\"", "What lasts less is no storm."),
+        value("pause-time", "duration, 1s to 1d", "\"1m\"", "A storm of which hardly anything is left for so long has paused. If it comes back it is the same storm."),
+        value("clear-time", "duration, 1s to 30d", "\"30m\"", "A storm of which hardly anything is left for so long is over: the machine takes its rules back."),
         value("least-clients", "whole number, 2 to 1000000", "20", "A network is shown only with at least so many clients behind it: in the list of storms, in reports, anywhere.")
             .foreign(&["k-anonymity", "k"]),
     ],

@@ -79,6 +79,19 @@ impl<'a> Encoder<'a> {
         pairs(&mut family, keys, counts)
     }
 
+    pub(super) fn token_gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        key: &str,
+        values: &[(&'static str, u64)],
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        values
+            .iter()
+            .try_for_each(|(token, value)| family.encode_family(&[(key, *token)])?.encode_gauge(value))
+    }
+
     pub(super) fn tokens(
         &mut self,
         name: &str,

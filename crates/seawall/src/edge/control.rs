@@ -4,15 +4,18 @@ use std::sync::atomic::Ordering;
 
 use seawall_config::config::{Site, Source};
 use seawall_console::control::{
-    CacheView, Control, ControlError, Intermediary, LimitTable, LimitView, ListenerView, OriginView,
-    PurgeRequest, Purged, Readiness, Reloaded, RuleChange, RuleState, RuleView, SiteView, Status, TierView,
+    AcceptRequest, CacheView, Control, ControlError, Intermediary, LimitTable, LimitView, ListenerView,
+    OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleChange, RuleState, RuleView,
+    SiteView, Status, StormTable, StormView, TierView,
 };
 use seawall_console::metrics::Snapshot;
+use seawall_http::UnixTime;
 use seawall_proxy::clock;
 use seawall_proxy::intermediaries::Shown;
 use seawall_proxy::origin::HealthState;
 use seawall_rules::definition;
 use seawall_rules::refusal::OriginFault;
+use seawall_rules::rule::Author;
 use seawall_rules::tally::{Counts, Subject, Totals};
 use serde_json::Value;
 
@@ -213,6 +216,26 @@ impl Control for Edge {
         let purged = purges.iter().filter_map(|purge| purge::shown(&purge.selector)).map(str::to_owned);
         Ok(Purged { purged: purged.collect(), all: request.all, soft: request.soft, durable })
     }
+
+    fn storms(&self) -> StormTable {
+        self.storm_table()
+    }
+
+    fn storm(&self, id: &str) -> Result<StormView, ControlError> {
+        self.storm_view(id)
+    }
+
+    fn proposals(&self) -> Vec<ProposalView> {
+        self.proposal_views()
+    }
+
+    fn accept_proposal(&self, id: &str, request: &AcceptRequest) -> Result<RuleView, ControlError> {
+        self.accept(id, request)
+    }
+
+    fn decline_proposal(&self, id: &str) -> Result<ProposalView, ControlError> {
+        self.decline(id)
+    }
 }
 
 impl Edge {
@@ -227,7 +250,7 @@ impl Edge {
     }
 
     /// Changes the rulebook and puts it in force.
-    fn change<T>(
+    pub(super) fn change<T>(
         &self,
         work: impl FnOnce(&mut crate::rulebook::Rulebook<seawall_rules::set::RuleSet>) -> Result<T, RulebookError>,
     ) -> Result<T, ControlError> {
@@ -240,7 +263,7 @@ impl Edge {
         Ok(done)
     }
 
-    fn view(&self, name: &str) -> Result<RuleView, ControlError> {
+    pub(super) fn view(&self, name: &str) -> Result<RuleView, ControlError> {
         let unknown = || ControlError::NotFound { name: name.to_owned() };
         let mut changing = self.changing();
         let totals = self.totals(&mut changing);
@@ -286,6 +309,19 @@ fn rule_view(entry: &Entry, totals: &Totals) -> RuleView {
         revision: entry.revision,
         description: entry.describe(),
         matches: counts(entry, totals).matched,
+        expires: entry.expires().map(UnixTime::as_secs),
+        author: match &entry.author {
+            Author::Configuration => "configuration",
+            Author::Operator => "operator",
+            Author::Machine { .. } => "machine",
+        }
+        .to_owned(),
+        storm: match &entry.author {
+            Author::Machine { storm } => Some(storm.clone()),
+            Author::Configuration | Author::Operator => None,
+        },
+        proposal: entry.proposed.as_ref().map(|proposed| proposed.proposal.clone()),
+        accepted: entry.proposed.as_ref().is_some_and(|proposed| proposed.word.is_accepted()),
         definition: definition_of(entry),
     }
 }

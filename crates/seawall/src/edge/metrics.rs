@@ -39,6 +39,7 @@ pub(super) fn snapshot(edge: &Edge, changing: &mut Changing) -> Snapshot {
     add_origins(edge, &mut snapshot);
     add_events(edge, changing, &mut snapshot);
     snapshot.cache = cache(edge);
+    snapshot.storms = edge.storm_counts();
     for (outcome, count) in [ReloadOutcome::Applied, ReloadOutcome::Rejected].into_iter().zip(&edge.reloads) {
         snapshot.reloads.add(outcome, count.load(Ordering::Relaxed));
     }

@@ -118,11 +118,12 @@ pub(super) struct Seeds {
     pub(super) sketch: (u64, u64),
     pub(super) facts: [u8; 16],
     pub(super) tokens: [u8; 16],
+    pub(super) storms: [u8; 16],
     pub(super) process: u8,
 }
 
 pub(super) fn random() -> Result<Seeds, EdgeError> {
-    let mut bytes = [0; 81];
+    let mut bytes = [0; 97];
     getrandom::fill(&mut bytes)
         .map_err(|error| EdgeError::one(format!("the system gives no random bytes: {error}")))?;
     let part = |at: usize| <[u8; 16]>::try_from(&bytes[at..at + 16]).unwrap_or_default();
@@ -133,7 +134,8 @@ pub(super) fn random() -> Result<Seeds, EdgeError> {
         sketch: (sketch as u64, (sketch >> 64) as u64),
         facts: part(48),
         tokens: part(64),
-        process: bytes[80],
+        storms: part(80),
+        process: bytes[96],
     })
 }
 

@@ -75,6 +75,7 @@ impl Edge {
         } else if config.log.access == AccessLogConfig::Off {
             changing.access_log = None;
         }
+        self.storms.reconfigure(&config);
         let needs_restart = needs_restart(&self.settled, &config);
         changing.config = config;
         if let Some(bound) = bound {
@@ -146,5 +147,6 @@ fn needs_restart(old: &Settled, new: &Config) -> Vec<&'static str> {
     let follows = old.cache.has_default_memory_object() && new.cache.has_default_memory_object();
     compare(is_same || follows, "cache.memory-object");
     compare(old.cache.disk == new.cache.disk, "cache.disk");
+    compare(old.detect == new.detect, "detect");
     keys
 }

@@ -9,7 +9,7 @@ use seawall_rules::rule::Rule;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Proposed;
+use super::{Proposed, Word};
 use crate::state::{StateError, StateWriter};
 
 /// The version that is written where it will do.
@@ -40,12 +40,17 @@ pub(super) struct StoredRule {
 impl StoredRule {
     /// Whether the machine put it in force by itself.
     pub(super) fn is_staged(&self) -> bool {
-        self.proposed.as_ref().is_some_and(|proposed| !proposed.accepted)
+        self.proposed.as_ref().is_some_and(|proposed| proposed.word == Word::Staged)
     }
 
     /// Whether it did so by this proposal.
     pub(super) fn is_staged_by(&self, proposal: &str) -> bool {
         self.is_staged() && self.proposed.as_ref().is_some_and(|proposed| proposed.proposal == proposal)
+    }
+
+    /// Whether it did so by this proposal, or under this name.
+    pub(super) fn is_staged_as(&self, proposal: &str, name: &str) -> bool {
+        self.is_staged_by(proposal) || (self.is_staged() && self.rule.name == name)
     }
 }
 
@@ -76,7 +81,7 @@ struct WireRule {
 #[serde(deny_unknown_fields)]
 struct WireProposed {
     proposal: String,
-    accepted: bool,
+    word: String,
 }
 
 impl Stored {
@@ -109,7 +114,7 @@ impl Stored {
             proposed: stored
                 .proposed
                 .clone()
-                .map(|Proposed { proposal, accepted }| WireProposed { proposal, accepted }),
+                .map(|Proposed { proposal, word }| WireProposed { proposal, word: word.as_str().to_owned() }),
         });
         let has_proposed = self.rules.iter().any(|stored| stored.proposed.is_some());
         let v = if has_proposed { PROPOSAL_VERSION } else { VERSION };
@@ -132,12 +137,16 @@ impl Stored {
                 enabled: wire.enabled,
                 made: UnixTime(wire.made),
                 by: wire.by,
-                proposed: wire
-                    .proposed
-                    .map(|WireProposed { proposal, accepted }| Proposed { proposal, accepted }),
+                proposed: wire.proposed.map(proposed).transpose()?,
             })
         };
         let rules: Result<_, String> = wire.rules.into_iter().map(rule).collect();
         Ok(Self { rules: rules?, disabled: wire.disabled })
     }
+}
+
+fn proposed(wire: WireProposed) -> Result<Proposed, String> {
+    let WireProposed { proposal, word } = wire;
+    let word = Word::parse(&word).ok_or_else(|| format!("`word`: nobody's is `{word}`"))?;
+    Ok(Proposed { proposal, word })
 }

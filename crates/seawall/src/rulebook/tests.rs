@@ -245,6 +245,10 @@ fn proposed(name: &str, path: &str, expires: u64) -> Rule {
     }
 }
 
+fn accepted(proposal: &str) -> Proposed {
+    Proposed { proposal: proposal.to_owned(), word: Word::Accepted }
+}
+
 #[test]
 fn what_the_machine_stages_comes_after_what_people_wrote_and_what_they_accept_before() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,10 +257,10 @@ fn what_the_machine_stages_comes_after_what_people_wrote_and_what_they_accept_be
     book.add(vec![rule("a", "/a")], None, at(2)).unwrap();
     book.stage(proposed("s1", "/s1", 100), "p1", 8, at(3)).unwrap();
     book.stage(proposed("s2", "/s2", 100), "p2", 8, at(4)).unwrap();
-    book.accept(proposed("s3", "/s3", 100), "p3", Some("ada"), at(5)).unwrap();
+    book.accept(proposed("s3", "/s3", 100), accepted("p3"), Some("ada"), at(5)).unwrap();
     assert_eq!(names(&book), ["s3", "a", "c", "s1", "s2", "l"]);
     // Accepting what is staged makes it a person's.
-    book.accept(proposed("s1", "/s1", 200), "p1", None, at(6)).unwrap();
+    book.accept(proposed("s1", "/s1", 200), accepted("p1"), None, at(6)).unwrap();
     assert_eq!(names(&book), ["s1", "s3", "a", "c", "s2", "l"]);
     book.withdraw("p1", at(7)).unwrap();
     assert_eq!(names(&book), ["s1", "s3", "a", "c", "s2", "l"], "the machine takes back its own alone");
@@ -266,8 +270,8 @@ fn what_the_machine_stages_comes_after_what_people_wrote_and_what_they_accept_be
     assert_eq!(book.list(), before);
     let entry = |name: &str| book.list().iter().find(|entry| entry.name() == name).unwrap();
     assert_eq!(entry("s2").author, Author::Machine { storm: "s0abc12".to_owned() });
-    assert_eq!(entry("s2").proposed, Some(Proposed { proposal: "p2".to_owned(), accepted: false }));
-    assert_eq!(entry("s3").proposed, Some(Proposed { proposal: "p3".to_owned(), accepted: true }));
+    assert_eq!(entry("s2").proposed, Some(Proposed { proposal: "p2".to_owned(), word: Word::Staged }));
+    assert_eq!(entry("s3").proposed, Some(accepted("p3")));
     assert_eq!(entry("s3").added, Some((at(5), Some("ada".to_owned()))));
 }
 
@@ -307,10 +311,9 @@ fn rules_of_the_machine_are_bounded_and_made_as_they_must_be() {
         book.stage(proposed("s2", "/s2", 100), "p2", 1, at(3)).unwrap_err(),
         book.stage(proposed("s2", "/s2", 3), "p2", 2, at(3)).unwrap_err(),
         book.stage(endless, "p2", 2, at(3)).unwrap_err(),
-        book.accept(written, "p2", None, at(3)).unwrap_err(),
-        book.accept(proposed("c", "/c", 100), "p2", None, at(3)).unwrap_err(),
-        book.stage(proposed("s1", "/s1", 100), "p2", 2, at(3)).unwrap_err(),
-        book.accept(proposed("s2", "/s2", 100), "p2", Some("a\nb"), at(3)).unwrap_err(),
+        book.accept(written, accepted("p2"), None, at(3)).unwrap_err(),
+        book.accept(proposed("c", "/c", 100), accepted("p2"), None, at(3)).unwrap_err(),
+        book.accept(proposed("s2", "/s2", 100), accepted("p2"), Some("a\nb"), at(3)).unwrap_err(),
     ];
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -319,13 +322,41 @@ fn rules_of_the_machine_are_bounded_and_made_as_they_must_be() {
     rule `s2`: a rule of the machine must expire
     rule `s2`: a proposed rule must name its storm as author
     a rule of the configuration already has the name `c`: take another name
-    a rule made by the machine already has the name `s1`: take another name, or first `seawall rules retire s1`
     who makes a rule is named in at most 64 bytes, without control characters
     ");
     assert_eq!((book.list().to_vec(), names(&book)), before);
     // A rule that somebody accepted is not the machine's, and takes no place of its.
-    book.accept(proposed("s1", "/s1", 100), "p1", None, at(4)).unwrap();
+    book.accept(proposed("s1", "/s1", 100), accepted("p1"), None, at(4)).unwrap();
     book.stage(proposed("s2", "/s2", 100), "p2", 1, at(5)).unwrap();
+}
+
+#[test]
+fn a_rule_that_is_staged_again_after_a_restart_takes_the_place_of_the_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut book, _) = open(folder.path(), Configured::default(), at(1));
+    book.stage(proposed("s", "/s", 100), "p1", 1, at(2)).unwrap();
+    drop(book);
+    let (mut book, _) = open(folder.path(), Configured::default(), at(10));
+    book.stage(proposed("s", "/s", 200), "p7", 1, at(11)).unwrap();
+    assert_eq!(names(&book), ["s"]);
+    assert_eq!(book.list()[0].expires(), Some(at(200)));
+    // What somebody accepted stays as it is.
+    book.accept(proposed("s", "/s", 300), accepted("p7"), None, at(12)).unwrap();
+    assert!(book.stage(proposed("s", "/s", 400), "p9", 1, at(13)).is_err());
+}
+
+#[test]
+fn what_is_accepted_until_a_time_is_not_prolonged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut book, _) = open(folder.path(), Configured::default(), at(1));
+    let until = Proposed { word: Word::AcceptedUntil, ..accepted("p1") };
+    book.accept(proposed("a", "/a", 100), until, None, at(2)).unwrap();
+    book.accept(proposed("b", "/b", 100), accepted("p2"), None, at(2)).unwrap();
+    for proposal in ["p1", "p2"] {
+        book.renew(proposal, at(500), at(50)).unwrap();
+    }
+    let expires = |name: &str| book.list().iter().find(|entry| entry.name() == name).unwrap().expires();
+    assert_eq!((expires("a"), expires("b")), (Some(at(100)), Some(at(500))));
 }
 
 /// As an earlier program wrote it.

@@ -1,0 +1,234 @@
+//! The watch over storms, and what becomes of its notices: log lines, rules, counts.
+//!
+//! One thread calls [`Edge::watch_storms`] once a second. The watch has a lock of its own, which is never held together
+//! with that of [`super::Changing`]: rules are written to disk while nobody waits for the watch.
+
+mod counts;
+mod log;
+mod report;
+mod settings;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use seawall_config::Config;
+use seawall_console::control::{
+    AcceptMode, AcceptRequest, ControlError, ProposalView, RuleView, StormTable, StormView,
+};
+use seawall_console::metrics::StormCounts;
+use seawall_http::UnixTime;
+use seawall_proxy::clock;
+use seawall_rules::rule::{Mode, Rule};
+use seawall_storm::{Load, Notice, ProposalId, RuleReport, Watch, Window};
+
+use self::counts::Counted;
+use self::view::Viewer;
+use super::Edge;
+use crate::rulebook::{Proposed, Word};
+
+/// The watch, if storms are looked for.
+pub(super) struct Storms {
+    watch: Option<Mutex<Watched>>,
+    viewer: Viewer,
+}
+
+struct Watched {
+    watch: Watch,
+    counted: Counted,
+    /// Revisions that the rule of a proposal had, whose counts belong together.
+    revisions: HashMap<ProposalId, Vec<u32>>,
+    /// The first window's beginning.
+    since: Option<UnixTime>,
+}
+
+impl Storms {
+    /// `seed` names storms and proposals.
+    pub(super) fn new(config: &Config, seed: [u8; 16]) -> Self {
+        let watch = config.detect.enabled.then(|| {
+            Mutex::new(Watched {
+                watch: Watch::new(settings::watch(config), seed),
+                counted: Counted::default(),
+                revisions: HashMap::new(),
+                since: None,
+            })
+        });
+        Self { watch, viewer: Viewer::new(&config.detect) }
+    }
+
+    /// Takes the policies and declarations of a new configuration.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        if let Some(mut watched) = self.watched() {
+            watched.watch.reconfigure(settings::watch(config));
+        }
+    }
+
+    fn watched(&self) -> Option<MutexGuard<'_, Watched>> {
+        Some(self.watch.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn require(&self) -> Result<MutexGuard<'_, Watched>, ControlError> {
+        let off = || ControlError::Conflict {
+            why: "storms are not looked for: remove `enabled = false` from [detect], and start again"
+                .to_owned(),
+        };
+        self.watched().ok_or_else(off)
+    }
+}
+
+impl Edge {
+    /// Takes one second of traffic, in the order of time: names storms, and stages and withdraws the rules that the
+    /// policies allow. May wait for the disk.
+    pub(super) fn watch_storms(&self, window: Window, load: Load, now: UnixTime) {
+        let notices = {
+            let Some(mut watched) = self.storms.watched() else { return };
+            watched.since.get_or_insert(window.from);
+            watched.counted.window();
+            let notices = watched.watch.tick(window, load, now);
+            for notice in &notices {
+                watched.counted.notice(notice);
+                log::write(notice, &watched.watch, &self.storms.viewer);
+            }
+            notices
+        };
+        for notice in &notices {
+            self.follow(notice, now);
+        }
+        self.report_rules(now);
+    }
+
+    /// Does what a notice asks of the rulebook.
+    fn follow(&self, notice: &Notice, now: UnixTime) {
+        let rules_max = settings::most_rules(&self.changing().config);
+        let (proposal, done) = match notice {
+            Notice::RuleStaged { proposal, rule, .. } => {
+                let name = proposal.to_string();
+                (proposal, self.change(|rulebook| rulebook.stage(Rule::clone(rule), &name, rules_max, now)))
+            }
+            Notice::RuleRenewed { proposal, until, .. } => {
+                (proposal, self.change(|rulebook| rulebook.renew(&proposal.to_string(), *until, now)))
+            }
+            Notice::RuleWithdrawn { proposal, .. } => {
+                (proposal, self.change(|rulebook| rulebook.withdraw(&proposal.to_string(), now)))
+            }
+            _ => return,
+        };
+        let Err(error) = done else { return };
+        tracing::warn!(%proposal, %error, "a rule against a storm could not be changed");
+        if let Some(mut watched) = self.storms.watched() {
+            watched.counted.not_staged();
+            watched.watch.rule_state(*proposal, RuleReport::Gone, now);
+        }
+    }
+
+    pub(super) fn storm_table(&self) -> StormTable {
+        let Some(watched) = self.storms.watched() else { return StormTable::default() };
+        let viewer = &self.storms.viewer;
+        let ids: Vec<_> = watched.watch.storms().map(|storm| storm.id).collect();
+        let views = ids.into_iter().filter_map(|id| watched.watch.storm(id));
+        StormTable {
+            enabled: true,
+            learning_seconds: viewer.learning(watched.since, clock::wall()),
+            storms: views.map(|view| viewer.storm(&view)).collect(),
+        }
+    }
+
+    pub(super) fn storm_view(&self, id: &str) -> Result<StormView, ControlError> {
+        let watched = self.storms.require()?;
+        let found = id.parse().ok().and_then(|id| watched.watch.storm(id));
+        found.map(|view| self.storms.viewer.storm(&view)).ok_or_else(|| {
+            let known: Vec<String> = watched.watch.storms().map(|storm| storm.id.to_string()).collect();
+            ControlError::Gone { what: missing("storm", "is remembered", id, &known) }
+        })
+    }
+
+    pub(super) fn proposal_views(&self) -> Vec<ProposalView> {
+        let Some(watched) = self.storms.watched() else { return Vec::new() };
+        watched
+            .watch
+            .proposals()
+            .map(|proposal| self.storms.viewer.proposal(proposal, &watched.watch))
+            .collect()
+    }
+
+    /// Puts a proposed rule in force because somebody says so.
+    pub(super) fn accept(&self, id: &str, request: &AcceptRequest) -> Result<RuleView, ControlError> {
+        let now = clock::wall();
+        let (id, proposed) = {
+            let watched = self.storms.require()?;
+            let proposal = standing(&watched.watch, id)?;
+            (proposal, watched.watch.proposal(proposal).map(|proposal| proposal.rule.clone()))
+        };
+        let gone = || ControlError::Gone { what: format!("proposal {id} was withdrawn just now") };
+        let proposed = proposed.ok_or_else(gone)?;
+        let expires = match request.seconds {
+            Some(0) => return Err(invalid("a rule is in force for at least a second")),
+            Some(seconds) if seconds > LIFE_MAX_SECS => {
+                return Err(invalid("a rule against a storm is in force for a year at the most"));
+            }
+            Some(seconds) => Some(now.saturating_add(std::time::Duration::from_secs(seconds))),
+            None => None,
+        };
+        let mode = match request.mode {
+            Some(AcceptMode::Observe) => Mode::Observe,
+            Some(AcceptMode::Enforce) | None => Mode::Enforce,
+        };
+        let word = if expires.is_some() { Word::AcceptedUntil } else { Word::Accepted };
+        let life = proposed.expires.filter(|expires| *expires > now).unwrap_or(now.saturating_add(LIFE));
+        let rule = Rule { mode, portion: None, expires: Some(expires.unwrap_or(life)), ..proposed };
+        let name = rule.name.clone();
+        let proposed = Proposed { proposal: id.to_string(), word };
+        self.change(|rulebook| rulebook.accept(rule, proposed, request.by.as_deref(), now))?;
+        if let Some(mut watched) = self.storms.watched() {
+            // The rule is on disk: the watch learns of it, and does not say what it is.
+            let _ = watched.watch.accepted(id, now);
+            watched.counted.accepted();
+        }
+        tracing::info!(proposal = %id, rule = name, "a proposed rule was accepted");
+        self.view(&name)
+    }
+
+    /// Somebody says no to a proposal.
+    pub(super) fn decline(&self, id: &str) -> Result<ProposalView, ControlError> {
+        let mut watched = self.storms.require()?;
+        let id = standing(&watched.watch, id)?;
+        let watched = &mut *watched;
+        let view =
+            watched.watch.proposal(id).map(|proposal| self.storms.viewer.proposal(proposal, &watched.watch));
+        watched.watch.declined(id, clock::wall());
+        tracing::info!(proposal = %id, "a proposal was declined");
+        view.ok_or_else(|| ControlError::Gone { what: format!("no proposal {id} stands") })
+    }
+
+    pub(super) fn storm_counts(&self) -> StormCounts {
+        self.storms.watched().map(|watched| watched.counted.snapshot(&watched.watch)).unwrap_or_default()
+    }
+}
+
+/// The proposal of that name, if it stands.
+fn standing(watch: &Watch, id: &str) -> Result<ProposalId, ControlError> {
+    let found = id.parse().ok().filter(|id| watch.proposal(*id).is_some());
+    found.ok_or_else(|| {
+        let known: Vec<String> = watch.proposals().map(|proposal| proposal.id.to_string()).collect();
+        ControlError::Gone { what: missing("proposal", "stands", id, &known) }
+    })
+}
+
+fn missing(what: &str, is: &str, id: &str, known: &[String]) -> String {
+    match known {
+        [] => format!("there is no {what} {id}, and no other {is}"),
+        [one] => format!("there is no {what} {id}: {one} {is}"),
+        [some @ .., last] => {
+            let is = if is == "stands" { "stand" } else { "are remembered" };
+            format!("there is no {what} {id}: {} and {last} {is}", some.join(", "))
+        }
+    }
+}
+
+fn invalid(problem: &str) -> ControlError {
+    ControlError::Invalid { problems: vec![problem.to_owned()] }
+}
+
+/// For how long a rule stands whose proposal is older than that.
+const LIFE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const LIFE_MAX_SECS: u64 = 366 * 86_400;

@@ -1,0 +1,186 @@
+//! Storms and proposals as the admin API tells them: without addresses, and networks only with enough clients.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use seawall_config::config::DetectConfig;
+use seawall_console::control::{
+    CollateralView, CostView, CurveView, EstimateView, ProposalView, StormView as StormShown,
+};
+use seawall_http::UnixTime;
+use seawall_rules::definition;
+use seawall_rules::rule::{Fact, Rule};
+use seawall_storm::{
+    Collateral, Cost, Estimate, FactKind, Measure, Proposal, Series, Signature, Step, Storm, StormView, Term,
+    Watch,
+};
+
+/// What may be shown.
+pub(super) struct Viewer {
+    clients_min: u64,
+    learning_time: Duration,
+}
+
+impl Viewer {
+    pub(super) const fn new(detect: &DetectConfig) -> Self {
+        Self { clients_min: detect.least_clients, learning_time: detect.learning_time }
+    }
+
+    /// For how many more seconds nothing is called a storm.
+    pub(super) fn learning(&self, since: Option<UnixTime>, now: UnixTime) -> u64 {
+        let watched = since.map_or(0, |since| now.0.saturating_sub(since.0));
+        (self.learning_time.as_millis() as u64).saturating_sub(watched).div_ceil(1000)
+    }
+
+    pub(super) fn storm(&self, view: &StormView<'_>) -> StormShown {
+        let storm = view.storm;
+        StormShown {
+            id: storm.id.to_string(),
+            nature: storm.nature.as_str().to_owned(),
+            phase: storm.phase.as_str().to_owned(),
+            signature: self.terms(&storm.signature, storm.clients),
+            described: self.terms(&storm.described, storm.clients),
+            measure: storm.measure.as_str().to_owned(),
+            onset: storm.onset.as_secs(),
+            named: storm.named.as_secs(),
+            last: storm.last.as_secs(),
+            rate: cost(storm.rate),
+            peak: cost(storm.peak),
+            total: cost(storm.total),
+            share: share(storm.share),
+            clients: estimate(storm.clients),
+            collateral: storm.collateral.map(collateral),
+            confidence: storm.confidence,
+            grounds: view.grounds.iter().map(ToString::to_string).collect(),
+            proposal: view.proposal.map(|proposal| proposal.id.to_string()),
+            withheld: view.withheld.map(|why| why.to_string()),
+            rule: view.report.and(view.proposal).map(|proposal| proposal.rule.name.clone()),
+            curve: curve(view.series, storm),
+        }
+    }
+
+    pub(super) fn proposal(&self, proposal: &Proposal, watch: &Watch) -> ProposalView {
+        let storm = watch.storms().find(|storm| storm.id == proposal.storm);
+        let clients = storm.map(|storm| storm.clients).unwrap_or_default();
+        let is_shown = self.shows(&proposal.rule, &proposal.matches, clients);
+        let json = definition::to_json(&proposal.rule);
+        ProposalView {
+            id: proposal.id.to_string(),
+            storm: proposal.storm.to_string(),
+            name: proposal.rule.name.clone(),
+            description: self.describe(proposal, clients),
+            definition: is_shown.then(|| serde_json::from_str(&json).ok()).flatten(),
+            matches: self.terms(&proposal.matches, clients),
+            collateral: collateral(proposal.collateral),
+            confidence: proposal.confidence,
+            made: proposal.made.as_secs(),
+            expires: proposal.rule.expires.map(UnixTime::as_secs),
+            reasons: proposal.reasons.clone(),
+        }
+    }
+
+    /// The signature in one line.
+    pub(super) fn line(&self, signature: &Signature, clients: Estimate) -> String {
+        self.terms(signature, clients).join(" ∧ ")
+    }
+
+    /// The proposed rule as a sentence.
+    pub(super) fn describe(&self, proposal: &Proposal, clients: Estimate) -> String {
+        if self.shows(&proposal.rule, &proposal.matches, clients) {
+            return definition::describe(&proposal.rule);
+        }
+        // The conditions that look at networks are left out of the sentence, and told in words.
+        let mut rule: Rule = proposal.rule.clone();
+        rule.conditions.retain(|condition| condition.fact != Fact::Client);
+        format!("{}, from {}", definition::describe(&rule), self.few())
+    }
+
+    fn terms(&self, signature: &Signature, clients: Estimate) -> Vec<String> {
+        let told = |term: &Term| match networks(term) {
+            Some(count) if !self.are_enough(clients, count) => format!("client within {}", self.few()),
+            _ => term.to_string(),
+        };
+        signature.terms.iter().map(told).collect()
+    }
+
+    fn shows(&self, rule: &Rule, matches: &Signature, clients: Estimate) -> bool {
+        let named = matches.terms.iter().filter_map(networks).sum::<usize>();
+        let looked_at = rule.conditions.iter().any(|condition| condition.fact == Fact::Client);
+        !looked_at || (named > 0 && self.are_enough(clients, named))
+    }
+
+    /// Whether so many networks have enough clients behind them.
+    fn are_enough(&self, clients: Estimate, networks: usize) -> bool {
+        clients.value >= self.clients_min as f64 * networks as f64
+    }
+
+    fn few(&self) -> String {
+        format!("a network with fewer than {} clients", self.clients_min)
+    }
+}
+
+/// How many networks the term names, if it names any.
+fn networks(term: &Term) -> Option<usize> {
+    match term {
+        Term::Fact {
+            kind: FactKind::Network24 | FactKind::Network22 | FactKind::Network20 | FactKind::Network16,
+            values,
+        } => Some(values.len()),
+        _ => None,
+    }
+}
+
+fn cost(cost: Cost) -> CostView {
+    CostView {
+        requests: cost[Measure::Requests],
+        bytes: cost[Measure::BytesSent],
+        origin_bytes: cost[Measure::OriginBytes],
+        origin_seconds: cost[Measure::OriginTime] / 1e6,
+    }
+}
+
+/// Shares have no unit.
+fn share(share: Cost) -> CostView {
+    CostView { origin_seconds: share[Measure::OriginTime], ..cost(share) }
+}
+
+fn estimate(estimate: Estimate) -> EstimateView {
+    EstimateView { value: estimate.value, upper: estimate.upper }
+}
+
+fn collateral(collateral: Collateral) -> CollateralView {
+    CollateralView {
+        requests: estimate(collateral.requests),
+        clients: estimate(collateral.clients),
+        sample: collateral.sample,
+    }
+}
+
+/// The course from the onset on, in at most [`POINTS_MAX`] spans.
+fn curve(series: &Series, storm: &Storm) -> CurveView {
+    let (from, until) = (storm.onset.as_secs(), storm.last.as_secs().max(storm.onset.as_secs()) + 1);
+    let age = until - from;
+    let has_points = |step: &Step| series.points(*step).next().is_some();
+    let step = Step::ALL.into_iter().find(|step| age <= step.secs() * step.kept() && has_points(step));
+    let Some(step) = step.or_else(|| Step::ALL.into_iter().rev().find(has_points)) else {
+        return CurveView::default();
+    };
+    let steps_each = (age.div_ceil(step.secs())).div_ceil(POINTS_MAX).max(1);
+    let width = steps_each * step.secs();
+    let mut sums: BTreeMap<u64, Cost> = BTreeMap::new();
+    let first = from / width;
+    for point in series.points(step) {
+        let span = point.at.as_secs() / width;
+        if span >= first {
+            *sums.entry(span).or_default() += point.cost;
+        }
+    }
+    let last = sums.keys().next_back().copied().unwrap_or(first);
+    // What is kept is bounded, and so is this: a span is as wide as its share of the whole.
+    let from_span = first.max(last.saturating_sub(POINTS_MAX));
+    let rate = |span: u64| sums.get(&span).map_or(Cost::default(), |sum| sum.scaled(1.0 / width as f64));
+    CurveView { seconds: width, points: (from_span..=last).map(|span| cost(rate(span))).collect() }
+}
+
+/// As many as a line of a terminal shows.
+const POINTS_MAX: u64 = 60;
