@@ -208,6 +208,8 @@ const PACKAGES: &[Package] = &[
     },
     Package { name: "libxml2-utils", provides: "xmllint", purpose: "reads the feed of a CA bundle" },
     Package { name: "zstd", provides: "zstd", purpose: "reads the variants of a CA bundle" },
+    Package { name: "xz-utils", provides: "xz", purpose: "compresses logs in tests" },
+    Package { name: "bzip2", provides: "bzip2", purpose: "compresses logs in tests" },
     Package { name: "util-linux", provides: "setpriv", purpose: "ends a test's servers with the test" },
     Package { name: "slowhttptest", provides: "slowhttptest", purpose: "conformance: slow clients" },
     Package {

@@ -3,6 +3,7 @@
 //! [`app`] runs a command; [`edge`] is the process that serves; [`rulebook`] alone decides which rules are in force,
 //! and [`state`] owns what is on disk.
 
+pub mod analyze;
 pub mod app;
 pub mod cli;
 pub mod edge;

@@ -1,0 +1,7 @@
+//! Logs as input: opened, decompressed, followed and read on all cores.
+//!
+//! The formats are `seawall-logs`' business; here are files, threads and what compression hides them.
+
+pub mod follow;
+pub mod input;
+pub mod read;
