@@ -1,9 +1,11 @@
 //! The command line.
 
 mod ca;
+mod storms;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +13,7 @@ use clap_complete::Shell;
 use seawall_export::{Source as ImportSource, Target as ExportTarget};
 
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
+pub use self::storms::{Storms, StormsCommand};
 
 /// An edge in front of a web site: applies rules and limits fairly, and tells whoever it refused why.
 #[derive(Debug, Parser)]
@@ -34,6 +37,9 @@ pub enum Command {
     /// List and change the rules of a running process
     #[command(subcommand)]
     Rules(Rules),
+    /// List storms: what is new in the traffic of a running process and costs much; the status is 1 where they are not
+    /// looked for
+    Storms(Storms),
     /// Purge stored responses of a running process
     #[command(after_help = PURGE_EXAMPLES)]
     Purge(Purge),
@@ -124,6 +130,41 @@ pub enum Rules {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Tell all that is known of a rule
+    Show {
+        /// The rule
+        name: String,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Put a rule in force that is proposed against a storm: `seawall storms` shows which
+    #[command(after_help = ACCEPT_EXAMPLES)]
+    Accept {
+        /// The proposal
+        proposal: String,
+        /// Whether the rule acts, or only counts what it would do
+        #[arg(long, value_enum, default_value_t)]
+        mode: AcceptedMode,
+        /// For how long, such as 90m, 24h or 7d; without it, as proposed, and prolonged while the storm lasts where
+        /// `renew` says so
+        #[arg(long, value_name = "TIME", value_parser = ca::interval)]
+        expires: Option<Duration>,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say no to a proposal: it is not made again while its storm lasts
+    Decline {
+        /// The proposal
+        proposal: String,
+        /// Where the process is.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Add the rules of a file, or of standard input (`-`)
     Add {
         /// A file of `[[rule]]` tables
@@ -170,6 +211,21 @@ pub enum Rules {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+const ACCEPT_EXAMPLES: &str = "\
+Examples:
+  seawall rules accept p0XYZ34
+  seawall rules accept p0XYZ34 --mode observe --expires 24h";
+
+/// Whether an accepted rule acts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum AcceptedMode {
+    /// It counts what it would do
+    Observe,
+    /// It acts
+    #[default]
+    Enforce,
 }
 
 const EXPORT_EXAMPLES: &str = "\

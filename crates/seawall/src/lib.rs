@@ -20,3 +20,4 @@ mod check;
 mod rules;
 mod serve;
 mod status;
+mod storms;

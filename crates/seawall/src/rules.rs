@@ -6,21 +6,26 @@ mod import;
 use std::io::stderr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use seawall_config::load_rules;
+use seawall_config::{load_rules, print_rule as print_toml};
 use seawall_console::Client;
-use seawall_console::control::{RuleChange, RuleState, RuleView};
+use seawall_console::control::{AcceptMode, AcceptRequest, RuleChange, RuleState, RuleView};
 use seawall_rules::definition;
 use seawall_rules::rule::{Author, Rule};
 
-use crate::cli::{Format, Rules, Target};
+use crate::cli::{AcceptedMode, Format, Rules, Target};
 use crate::load::{default_state, read_bounded, read_text, render};
 use crate::output;
 use crate::state::StateFolder;
+use crate::storms::time;
 
 pub(crate) fn run(command: Rules) -> ExitCode {
     let done = match command {
         Rules::List { target, format } => list(&target, format),
+        Rules::Show { name, target, format } => show(&name, &target, format),
+        Rules::Accept { proposal, mode, expires, target } => accept(&proposal, mode, expires, &target),
+        Rules::Decline { proposal, target } => decline(&proposal, &target),
         Rules::Add { file, target } => add(&file, &target),
         Rules::Enable { name, target } => change(&name, RuleChange::Enable, &target),
         Rules::Disable { name, target } => change(&name, RuleChange::Disable, &target),
@@ -65,6 +70,73 @@ fn print_rule(rule: &RuleView) {
     let (state, matched) = (state(rule.state), times("matched", rule.matches));
     output::line(format_args!("{}  rule{state}, {matched}", rule.name));
     output::line(format_args!("    {}", rule.description));
+    if let Some(made) = made(rule) {
+        output::line(format_args!("    {made}"));
+    }
+}
+
+/// Of a rule that Seawall made: against what, on whose word, and until when. Of any that expires: when.
+fn made(rule: &RuleView) -> Option<String> {
+    let now = seawall_proxy::clock::wall().as_secs();
+    let expires = rule.expires.map(|at| match at.checked_sub(now) {
+        Some(left) => format!("expires in {}", time(left)),
+        None => "has expired".to_owned(),
+    });
+    let Some(storm) = &rule.storm else { return expires };
+    let word = match (&rule.proposal, rule.accepted) {
+        (Some(proposal), true) => format!("accepted as {proposal}"),
+        (Some(proposal), false) => format!("put in force by itself, as {proposal}"),
+        (None, _) => "by proposal".to_owned(),
+    };
+    let expires = expires.map(|expires| format!(", {expires}")).unwrap_or_default();
+    Some(format!("made by Seawall against storm {storm}, {word}{expires}"))
+}
+
+fn show(name: &str, target: &Target, format: Format) -> Result<ExitCode, String> {
+    let rules = connect(target)?.rules().map_err(|error| error.to_string())?;
+    let Some(rule) = rules.iter().find(|rule| rule.name == name) else {
+        return Err(format!("there is no rule {name:?}: `seawall rules list` shows them"));
+    };
+    match format {
+        Format::Json => output::json(rule),
+        Format::Text => {
+            print_rule(rule);
+            if let Ok(rule) = definition::from_json(&rule.definition.to_string()) {
+                output::line("");
+                output::line(print_toml(&rule).trim_end());
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn accept(
+    proposal: &str,
+    mode: AcceptedMode,
+    expires: Option<Duration>,
+    target: &Target,
+) -> Result<ExitCode, String> {
+    let request = AcceptRequest {
+        mode: Some(match mode {
+            AcceptedMode::Observe => AcceptMode::Observe,
+            AcceptedMode::Enforce => AcceptMode::Enforce,
+        }),
+        seconds: expires.map(|expires| expires.as_secs()),
+        by: None,
+    };
+    let rule = connect(target)?.accept_proposal(proposal, &request).map_err(|error| error.to_string())?;
+    output::line(format_args!("accepted {proposal} as rule {}: {}", rule.name, rule.description));
+    if let Some(made) = made(&rule) {
+        output::line(format_args!("    {made}"));
+    }
+    output::line(format_args!("    take it back: seawall rules retire {}", rule.name));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn decline(proposal: &str, target: &Target) -> Result<ExitCode, String> {
+    let declined = connect(target)?.decline_proposal(proposal).map_err(|error| error.to_string())?;
+    output::line(format_args!("declined {}: {}", declined.id, declined.description));
+    Ok(ExitCode::SUCCESS)
 }
 
 const fn state(state: RuleState) -> &'static str {

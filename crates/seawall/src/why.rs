@@ -3,7 +3,7 @@
 //! Needs the state folder alone: it works while the server runs, when it does not, and after the rule is gone.
 
 mod advice;
-mod date;
+pub(crate) mod date;
 mod print;
 
 use std::time::Duration;

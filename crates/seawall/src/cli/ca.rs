@@ -246,7 +246,7 @@ pub struct CaWatch {
 }
 
 /// A number with `s`, `m`, `h` or `d`, from a second to a year.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let seconds = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)]
         .iter()
         .find_map(|&(unit, seconds)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(seconds));

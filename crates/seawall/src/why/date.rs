@@ -5,7 +5,7 @@ use std::time::Duration;
 use seawall_http::UnixTime;
 
 /// `2026-09-21 14:13:20 UTC`.
-pub(super) fn utc(time: UnixTime) -> String {
+pub(crate) fn utc(time: UnixTime) -> String {
     let secs = time.as_secs();
     let (year, month, day) = civil(secs / 86_400);
     let (hour, minute, second) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
@@ -13,12 +13,12 @@ pub(super) fn utc(time: UnixTime) -> String {
 }
 
 /// `2026-09-21T14:13:20Z` (RFC 3339).
-pub(super) fn rfc3339(time: UnixTime) -> String {
+pub(crate) fn rfc3339(time: UnixTime) -> String {
     utc(time).replacen(' ', "T", 1).replace(" UTC", "Z")
 }
 
 /// `3 hours ago`, rounded down.
-pub(super) fn ago(since: Duration) -> String {
+pub(crate) fn ago(since: Duration) -> String {
     let secs = since.as_secs();
     let (number, unit) = match secs {
         0..60 => (secs, "second"),
