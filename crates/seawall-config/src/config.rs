@@ -75,6 +75,8 @@ pub struct ClientConfig {
     pub trusted_hops: Vec<IpNet>,
     /// The field that trusted hops write.
     pub field: ClientField,
+    /// The field in which trusted hops write the JA4 fingerprint of their client's TLS.
+    pub tls_fingerprint_field: Option<HeaderName>,
 }
 
 /// A field that carries the client's address.

@@ -232,6 +232,13 @@ pub(crate) static CLIENT: Section = Section {
             "The field that trusted hops write: `X-Forwarded-For`, `Forwarded` (RFC 7239), or one that holds a single address, such as `Fastly-Client-IP` or `CF-Connecting-IP`.",
         )
         .foreign(&["header", "real_ip_header", "client_ip_headers"]),
+        words(
+            "tls-fingerprint-field",
+            "field name",
+            "none: behind a trusted hop, requests have no TLS fingerprint",
+            "\"X-JA4\"",
+            "The field in which trusted hops write the JA4 fingerprint of their client's TLS, in place of whatever the client itself has sent under that name. Clients that connect directly are fingerprinted here.",
+        ),
     ],
     later: &[],
 };

@@ -39,6 +39,16 @@ pub(crate) fn read_client(value: Value<'_>, problems: &mut Problems) -> Option<C
             client.field = client_field(field);
         }
     }
+    if let Some(value) = table.get("tls-fingerprint-field") {
+        if hops.is_none() {
+            let warning = value
+                .place()
+                .warning(Code::Suspicious, "`tls-fingerprint-field` has no effect without `trusted-hops`");
+            problems.push(warning.help("without it, the fingerprint is taken of each connection"));
+        }
+        client.tls_fingerprint_field =
+            value.text(problems).and_then(|name| field_name(value, name, problems));
+    }
     table.finish("here", problems);
     Some(client)
 }
@@ -53,7 +63,7 @@ fn client_field(name: HeaderName) -> ClientField {
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { trusted_hops: Vec::new(), field: ClientField::XForwardedFor }
+        Self { trusted_hops: Vec::new(), field: ClientField::XForwardedFor, tls_fingerprint_field: None }
     }
 }
 

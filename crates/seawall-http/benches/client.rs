@@ -34,7 +34,8 @@ fn main() {
 fn identity() {
     let networks = ["fastly", "cloudflare", "private"].iter().filter_map(|name| named_set(name));
     let networks: NetworkSet = networks.flat_map(|set| set.networks.iter().copied()).collect();
-    let trusted = TrustedHops { networks, field: ClientFieldName::XForwardedFor };
+    let trusted =
+        TrustedHops { networks, field: ClientFieldName::XForwardedFor, tls_fingerprint_field: None };
     let field = |name, value: &'static str| Field { name, value: value.as_bytes() };
     let mut fields = vec![
         field("Host", "www.site.example"),

@@ -13,6 +13,7 @@ use http::HeaderName;
 
 use crate::facts::Field;
 use crate::forwarded::{self, Entry, Syntax};
+use crate::ja4::Ja4;
 use crate::network::NetworkSet;
 
 /// A client's address. It is personal data, so the type has no `Display` and no `Serialize`, and `Debug` hides
@@ -98,6 +99,31 @@ pub struct TrustedHops {
     pub networks: NetworkSet,
     /// The field that every trusted hop writes. Others pass through hops unread, so visitors can forge them.
     pub field: ClientFieldName,
+    /// The field in which every trusted hop writes the JA4 fingerprint of its client's TLS, if it does.
+    pub tls_fingerprint_field: Option<HeaderName>,
+}
+
+impl TrustedHops {
+    /// The fingerprint of the client's TLS, given that of the connection.
+    ///
+    /// A trusted hop's connection tells of the hop's TLS and not of the client's; then what the hop says counts, if it
+    /// says it in one line and that is a fingerprint. Nobody else's word is taken.
+    pub fn tls_of(
+        &self,
+        client: &ClientIdentity,
+        connection: Option<Ja4>,
+        fields: &[Field<'_>],
+    ) -> Option<Ja4> {
+        if !client.peer_is_trusted() {
+            return connection;
+        }
+        let name = self.tls_fingerprint_field.as_ref()?.as_str();
+        let mut lines = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        match (lines.next(), lines.next()) {
+            (Some(line), None) => Ja4::parse(line.value),
+            _ => None,
+        }
+    }
 }
 
 /// A field that carries the client's address.
@@ -213,7 +239,7 @@ mod tests {
 
     fn trusted(field: ClientFieldName) -> TrustedHops {
         let networks = ["10.0.0.0/8", "2001:db8:1::/48"].map(|net| net.parse().unwrap());
-        TrustedHops { networks: NetworkSet::new(networks), field }
+        TrustedHops { networks: NetworkSet::new(networks), field, tls_fingerprint_field: None }
     }
 
     fn addr(text: &str) -> IpAddr {
@@ -227,6 +253,36 @@ mod tests {
         let found = identify(&trusted(ClientFieldName::XForwardedFor), addr(peer), &fields);
         assert_eq!((found.addr.expose(), found.source), (addr(client), source), "{peer} {lines:?}");
         assert_eq!(found.peer.expose(), addr(peer).to_canonical());
+    }
+
+    const OF_HOP: &str = "t13d3112h2_e8f1e7e78f70_b26ce05bbdd6";
+    const OF_CLIENT: &str = "t13d1517h2_8daaf6152771_cb7bf5808d99";
+
+    /// The fingerprint of a client, given what hops (or anybody) say of it.
+    fn fingerprint(peer: &str, lines: &[&str], field: Option<&'static str>) -> Option<String> {
+        let tls_fingerprint_field = field.map(HeaderName::from_static);
+        let hops = TrustedHops { tls_fingerprint_field, ..trusted(ClientFieldName::XForwardedFor) };
+        let fields: Vec<Field<'_>> =
+            lines.iter().map(|line| Field { name: "X-JA4", value: line.as_bytes() }).collect();
+        let client = identify(&hops, addr(peer), &fields);
+        hops.tls_of(&client, OF_HOP.parse().ok(), &fields).map(|ja4| ja4.to_string())
+    }
+
+    #[test]
+    fn fingerprint_of_an_untrusted_peer_is_that_of_its_connection() {
+        assert_eq!(fingerprint("192.0.2.1", &[], None).as_deref(), Some(OF_HOP));
+        assert_eq!(fingerprint("192.0.2.1", &[OF_CLIENT], Some("x-ja4")).as_deref(), Some(OF_HOP));
+    }
+
+    #[test]
+    fn fingerprint_behind_a_trusted_hop_is_what_it_says_or_none() {
+        assert_eq!(fingerprint("10.0.0.1", &[OF_CLIENT], Some("x-ja4")).as_deref(), Some(OF_CLIENT));
+        assert_eq!(fingerprint("10.0.0.1", &[OF_CLIENT], None), None);
+        assert_eq!(fingerprint("10.0.0.1", &[], Some("x-ja4")), None);
+        assert_eq!(fingerprint("10.0.0.1", &["",], Some("x-ja4")), None);
+        assert_eq!(fingerprint("10.0.0.1", &["t13d-no-ja4"], Some("x-ja4")), None);
+        // One of them may be the client's own.
+        assert_eq!(fingerprint("10.0.0.1", &[OF_CLIENT, OF_HOP], Some("x-ja4")), None);
     }
 
     #[test]

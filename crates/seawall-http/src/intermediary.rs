@@ -463,7 +463,11 @@ mod tests {
 
     #[test]
     fn innocents_behind_an_undeclared_proxy_are_told_from_direct_visitors() {
-        let trusted = TrustedHops { networks: NetworkSet::default(), field: ClientFieldName::XForwardedFor };
+        let trusted = TrustedHops {
+            networks: NetworkSet::default(),
+            field: ClientFieldName::XForwardedFor,
+            tls_fingerprint_field: None,
+        };
         let mut detector = detector(4096);
         let (mut as_peer, mut news) = (0, 0);
         for n in 0..300usize {
@@ -485,7 +489,11 @@ mod tests {
 
     #[test]
     fn doubt_ends_with_the_first_requests() {
-        let trusted = TrustedHops { networks: NetworkSet::default(), field: ClientFieldName::XForwardedFor };
+        let trusted = TrustedHops {
+            networks: NetworkSet::default(),
+            field: ClientFieldName::XForwardedFor,
+            tls_fingerprint_field: None,
+        };
         let marked = |every_nth_is_plain: usize| {
             let mut detector = detector(64);
             let agent = Field { name: "User-Agent", value: AGENTS[0].as_bytes() };
@@ -506,7 +514,8 @@ mod tests {
     #[test]
     fn trusted_hop_is_never_suspected() {
         let networks = NetworkSet::new(["192.0.2.0/24".parse().unwrap()]);
-        let trusted = TrustedHops { networks, field: ClientFieldName::XForwardedFor };
+        let trusted =
+            TrustedHops { networks, field: ClientFieldName::XForwardedFor, tls_fingerprint_field: None };
         let mut detector = detector(64);
         for n in 0..100 {
             let fields = [

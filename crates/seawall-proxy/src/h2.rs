@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use seawall_config::config::Bounds;
 use seawall_http::h1::FieldStorage;
 use seawall_http::target::{normalise_host, normalise_path};
-use seawall_http::{ClientSource, ContentLength, Field, Now, Protocol, RequestFacts, Scheme};
+use seawall_http::{ClientSource, ContentLength, Field, Ja4, Now, Protocol, RequestFacts, Scheme};
 use seawall_rules::refusal::{Bound, Refusal};
 
 use self::body::{BoundedContent, ContentFault, CountedBody};
@@ -46,11 +46,13 @@ use crate::worker::{Parked, Worker};
 /// Serves one connection to its end. `first` is what was read of it before it was known to speak HTTP/2.
 pub(crate) async fn serve(worker: Rc<Worker>, incoming: Incoming, first: Bytes) {
     let Incoming { transport, peer, tls, permit, .. } = incoming;
+    let fingerprint = transport.fingerprint();
     let frames = Rc::new(meter::Frames::new());
     let io = FrameMeter::new(Prefixed { first, inner: transport }, Rc::clone(&frames));
     let front = Rc::new(Front {
         peer: peer.ip(),
         scheme: if tls { Scheme::Https } else { Scheme::Http },
+        fingerprint,
         streams: Rc::default(),
         worker: Rc::clone(&worker),
     });
@@ -185,6 +187,8 @@ struct Front {
     worker: Rc<Worker>,
     peer: std::net::IpAddr,
     scheme: Scheme,
+    /// Of the connection's TLS.
+    fingerprint: Option<Ja4>,
     streams: Rc<Streams>,
 }
 
@@ -276,6 +280,7 @@ impl Front {
         if !parts.headers.contains_key(header::HOST) {
             storage.push(Field { name: "host", value: line.authority.as_bytes() });
         }
+        let client = worker.identify(view, self.peer, &storage, now);
         let facts = RequestFacts {
             protocol: Protocol::Http2,
             scheme: self.scheme,
@@ -285,8 +290,8 @@ impl Front {
             query: parts.uri.query(),
             fields: &storage,
             content: line.content,
-            client: worker.identify(view, self.peer, &storage, now),
-            tls: None,
+            client,
+            tls: view.snapshot.hops.tls_of(&client, self.fingerprint, &storage),
         };
         let refused = |refusal: &Refusal<'_>, quota| {
             let (source, accept) = (facts.client.source, facts.field("accept"));

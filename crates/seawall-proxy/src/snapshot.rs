@@ -125,5 +125,6 @@ pub fn trusted_hops(client: &ClientConfig) -> TrustedHops {
             ClientField::Forwarded => ClientFieldName::Forwarded,
             ClientField::Single(name) => ClientFieldName::Single(name.clone()),
         },
+        tls_fingerprint_field: client.tls_fingerprint_field.clone(),
     }
 }

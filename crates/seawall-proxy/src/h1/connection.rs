@@ -305,6 +305,8 @@ impl Connection {
     fn decide(&mut self, view: &Rc<View>, section: &[u8], head: &Head<'_>, end: usize) -> Taken {
         let worker = Rc::clone(&self.worker);
         let now = worker.now();
+        let client = worker.identify(view, self.peer.ip(), head.fields, now);
+        let fingerprint = self.incoming.transport.fingerprint();
         let facts = RequestFacts {
             protocol: head.protocol,
             scheme: self.scheme,
@@ -314,8 +316,8 @@ impl Connection {
             query: head.target.query(),
             fields: head.fields,
             content: head.framing.content_length(),
-            client: worker.identify(view, self.peer.ip(), head.fields, now),
-            tls: None,
+            client,
+            tls: view.snapshot.hops.tls_of(&client, fingerprint, head.fields),
         };
         let keeps_alive = self.keeps_alive(head, &view.snapshot.bounds);
         match admit(&worker, view, &facts, now) {

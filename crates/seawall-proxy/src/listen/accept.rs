@@ -232,7 +232,7 @@ where
         let counters = &self.gate.counters;
         match timeout_at(deadline, handshake(tcp, Arc::clone(config))).await {
             Ok(Ok(tls)) => {
-                let http2 = chose_http2(&tls);
+                let http2 = chose_http2(&tls.stream);
                 Some(Incoming {
                     transport: Transport::Tls(Box::new(tls)),
                     peer,

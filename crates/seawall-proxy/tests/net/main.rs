@@ -4,6 +4,7 @@
 
 mod accept;
 mod activation;
+mod fingerprint;
 mod handover;
 mod memory;
 mod site;

@@ -147,12 +147,13 @@ async fn answer(mut incoming: Incoming) {
     }
     assert!(!seen.starts_with(b"POISON"), "asked to panic");
     let body = format!(
-        "peer={} local={} tls={} http2={} nodelay={} pid={}\n",
+        "peer={} local={} tls={} http2={} nodelay={} ja4={} pid={}\n",
         incoming.peer,
         incoming.local,
         incoming.tls,
         incoming.http2,
         incoming.transport.tcp().nodelay().unwrap(),
+        incoming.transport.fingerprint().map_or_else(|| "none".to_owned(), |ja4| ja4.to_string()),
         std::process::id(),
     );
     let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
