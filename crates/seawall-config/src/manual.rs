@@ -692,11 +692,13 @@ pub(crate) static MATCH: Section = Section {
             .foreign(&["ip", "src", "remote_addr", "address", "network"]),
         words("protocol", "test of text", "any", "\"HTTP/1.0\"", "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2`."),
         words("content-length", "test of numbers", "any", "{ min = \"1 MiB\" }", "The announced content: bytes, or a size in quotes. Absent when unknown or none."),
+        words("header-shape", "header shape, or array of them", "any", "\"1:11:3:6121f60d74f8\"", "A fingerprint of the names of the request's fields, in order and as spelt: see [fingerprints](../concepts/fingerprints.md)."),
+        words("tls-fingerprint", "test of text", "any", "\"t13d1516h2_8daaf6152771_e5627efa2ab1\"", "The JA4 fingerprint of the client's TLS: see [fingerprints](../concepts/fingerprints.md). Absent in clear text, and behind a trusted hop unless [client](#client) names a field for it.")
+            .foreign(&["ja4", "ja3", "tls", "fingerprint"]),
     ],
     later: &[
         ("country", "is not matched on by this version"),
         ("asn", "is not matched on by this version"),
-        ("tls-fingerprint", "is not matched on by this version"),
     ],
 };
 

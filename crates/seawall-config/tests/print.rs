@@ -62,6 +62,12 @@ fn method_test() -> impl Strategy<Value = Test> {
 fn conditions() -> impl Strategy<Value = Vec<Condition>> {
     let host = "[a-z]{1,8}\\.example".prop_map(Test::Exact);
     let path = prop_oneof!["/[a-z\"' ]{0,8}".prop_map(Test::Exact), "/[a-z]{0,8}".prop_map(Test::Prefix)];
+    let shape = "1:(10|11|2):[1-9]:[0-9a-f]{12}".prop_map(Test::Exact);
+    let fingerprint = prop_oneof![
+        "t1[0-3][di][0-9]{4}h[12]_[0-9a-f]{12}_[0-9a-f]{12}".prop_map(Test::Exact),
+        "t13d[0-9]{1,4}".prop_map(Test::Prefix),
+        Just(Test::Absent),
+    ];
     let protocol =
         prop_oneof![Just("HTTP/1.0"), Just("HTTP/2")].prop_map(|text| Test::Exact(text.to_owned()));
     (
@@ -74,8 +80,10 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
         conditions_of(Fact::Client, vec(network(), 1..3).prop_map(Test::Within)),
         conditions_of(Fact::Protocol, protocol),
         conditions_of(Fact::ContentLength, number_test()),
+        conditions_of(Fact::HeaderShape, shape),
+        conditions_of(Fact::TlsFingerprint, fingerprint),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h, i)| [a, b, c, d, e, f, g, h, i].concat())
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j, k)| [a, b, c, d, e, f, g, h, i, j, k].concat())
 }
 
 fn rate() -> impl Strategy<Value = Rate> {

@@ -191,6 +191,20 @@ fn a_portion_is_named_as_what_cannot_be_said() {
 }
 
 #[test]
+fn fingerprints_are_named_as_what_cannot_be_said() {
+    let shape = (Fact::HeaderShape, "1:11:3:6121f60d74f8", "header shape");
+    let tls = (Fact::TlsFingerprint, "t13d1516h2_8daaf6152771_e5627efa2ab1", "TLS fingerprint");
+    for (fact, text, name) in [shape, tls] {
+        let rule = rule(fact, Test::Exact(text.to_owned()), None);
+        for target in Target::ALL {
+            let options = Options { approximate: false, now: UnixTime(0) };
+            let problems = export(std::slice::from_ref(&rule), *target, &options).unwrap_err();
+            assert!(problems.iter().any(|one| one.to_string().contains(name)), "{target}: {problems:?}");
+        }
+    }
+}
+
+#[test]
 fn what_stands_for_a_rule_can_be_said() {
     let rate = Rate { requests: 7, per: std::time::Duration::from_millis(300), burst: 2 };
     let actions = [

@@ -463,6 +463,10 @@ fn lower(condition: &Condition, language: &Language) -> Result<Lowered, Box<Gap>
         }
         (Fact::UserAgent, test) => field(http::header::USER_AGENT, test, negated, &fact, language),
         (Fact::Field(name), test) => field(name.clone(), test, negated, &fact, language),
+        (Fact::HeaderShape, _) => Err(gap("it is a definition of Seawall's own")),
+        (Fact::TlsFingerprint, _) => {
+            Err(gap("servers need a module for it, and CDNs have it in some plans: write it by hand"))
+        }
         // No check lets these through.
         (Fact::Client, _) => Err(gap("it has no such test")),
     }
@@ -581,6 +585,8 @@ fn fact_name(fact: &Fact) -> String {
         Fact::Client => "client".to_owned(),
         Fact::Protocol => "protocol".to_owned(),
         Fact::ContentLength => "content length".to_owned(),
+        Fact::HeaderShape => "header shape".to_owned(),
+        Fact::TlsFingerprint => "TLS fingerprint".to_owned(),
     }
 }
 

@@ -26,6 +26,9 @@ const ABSORB_VERSION: u32 = 2;
 /// The version that added rules made by the machine, and portions.
 const MACHINE_VERSION: u32 = 3;
 
+/// The version that added the facts header shape and TLS fingerprint.
+const FINGERPRINT_VERSION: u32 = 4;
+
 /// Why a text is not the JSON form of a rule or limit.
 #[derive(Debug, Error)]
 pub enum DefinitionError {
@@ -89,7 +92,7 @@ fn text<T: serde::Serialize>(wire: &T) -> String {
 /// Read first: a form of another version may have members that are unknown here, and that is not what is wrong.
 fn version(json: &str) -> Result<(), DefinitionError> {
     match serde_json::from_str::<wire::VersionWire>(json)?.v {
-        VERSION | ABSORB_VERSION | MACHINE_VERSION => Ok(()),
+        VERSION | ABSORB_VERSION | MACHINE_VERSION | FINGERPRINT_VERSION => Ok(()),
         other => Err(DefinitionError::Version(other)),
     }
 }

@@ -74,6 +74,11 @@ pub enum Fact {
     Protocol,
     /// Announced content in bytes; absent when unknown or none.
     ContentLength,
+    /// The names of the fields in order ([`seawall_http::HeaderShape`]), as `1:11:14:9f3a0c77d1be`.
+    HeaderShape,
+    /// The JA4 fingerprint of the client's TLS ([`seawall_http::Ja4`]); absent in clear text, and behind a trusted hop
+    /// that does not say it.
+    TlsFingerprint,
 }
 
 /// What must hold of a fact. Text is compared octet by octet.

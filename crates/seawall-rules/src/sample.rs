@@ -70,6 +70,8 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         Just(Fact::Client),
         Just(Fact::Protocol),
         Just(Fact::ContentLength),
+        Just(Fact::HeaderShape),
+        Just(Fact::TlsFingerprint),
     ]
 }
 

@@ -22,11 +22,13 @@ const BEFORE_FIELDS: [(&str, Fact); 5] = [
     ("query-shape", Fact::QueryShape),
     ("user-agent", Fact::UserAgent),
 ];
-const AFTER_FIELDS: [(&str, Fact); 4] = [
+const AFTER_FIELDS: [(&str, Fact); 6] = [
     ("referer", Fact::Referer),
     ("client", Fact::Client),
     ("protocol", Fact::Protocol),
     ("content-length", Fact::ContentLength),
+    ("header-shape", Fact::HeaderShape),
+    ("tls-fingerprint", Fact::TlsFingerprint),
 ];
 
 /// `{ not = { all = [{ … }] } }` is as deep as sense goes.

@@ -145,6 +145,8 @@ fn rank(fact: &Fact) -> (u8, &str) {
         Fact::Client => (7, ""),
         Fact::Protocol => (8, ""),
         Fact::ContentLength => (9, ""),
+        Fact::HeaderShape => (10, ""),
+        Fact::TlsFingerprint => (11, ""),
     }
 }
 
@@ -160,6 +162,8 @@ const fn key(fact: &Fact) -> &'static str {
         Fact::Client => "client",
         Fact::Protocol => "protocol",
         Fact::ContentLength => "content-length",
+        Fact::HeaderShape => "header-shape",
+        Fact::TlsFingerprint => "tls-fingerprint",
     }
 }
 

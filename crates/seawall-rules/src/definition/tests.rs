@@ -123,6 +123,21 @@ fn what_the_machine_made_and_what_acts_on_a_part_make_a_form_of_version_3() {
     insta::assert_snapshot!(from_json(&beyond).unwrap_err(), @"`portion`: `100` is not from 1 to 99 percent");
 }
 
+#[test]
+fn fingerprints_make_a_form_of_version_4() {
+    let prints = vec![
+        condition(Fact::HeaderShape, Test::Exact("1:11:3:6121f60d74f8".into())),
+        Condition { fact: Fact::TlsFingerprint, test: Test::Prefix("t13d3112h2_".into()), negated: true },
+    ];
+    let rule = Rule { conditions: prints.clone(), ..story() };
+    insta::assert_snapshot!(to_json(&rule), @r#"{"v":4,"name":"qqgamehall","match":[{"fact":"header-shape","test":{"exact":"1:11:3:6121f60d74f8"}},{"fact":"tls-fingerprint","test":{"prefix":"t13d3112h2_"},"not":true}],"action":{"deny":{"status":403}},"mode":"enforce","author":"operator"}"#);
+    assert_eq!(from_json(&to_json(&rule)).unwrap(), rule);
+    insta::assert_snapshot!(describe(&rule), @r#"deny 403 when header shape is 1:11:3:6121f60d74f8 and TLS fingerprint does not begin with "t13d3112h2_""#);
+    let limit = Limit { conditions: prints, ..per_client() };
+    assert!(limit_to_json(&limit).starts_with(r#"{"v":4,"#));
+    assert_eq!(limit_from_json(&limit_to_json(&limit)).unwrap(), limit);
+}
+
 /// As earlier programs wrote them.
 #[test]
 fn forms_of_earlier_versions_are_read() {
@@ -133,6 +148,7 @@ fn forms_of_earlier_versions_are_read() {
     count only: allow at most 1 request per 1500ms (2 at once) for each network (/24, IPv6 /48) and field x-app when field x-app is not absent and client is in 2001:db8::/32 and content length is from 1 to 9
     answer from the cache, refusing methods other than GET and HEAD, when method is POST
     allow at most 1 request per hour (5 at once) for each client, saying "Once a day will do." beyond that, when path begins with "/feed"
+    for 10 % of the clients: deny 403 when user agent begins with "QQGameHall"
     "#);
     // What is written of them is what was read: none of them needs a later form.
     let written: Vec<String> = golden.lines().map(|line| to_json(&from_json(line).unwrap())).collect();
@@ -156,7 +172,7 @@ fn unknown_members_are_errors_that_name_them() {
 
 #[test]
 fn a_form_of_a_newer_version_is_said_to_be_one() {
-    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":4,"colour":"red","#), @"version 4 is not known here: it was written by a newer seawall");
+    insta::assert_snapshot!(error(r#"{"v":1,"#, r#"{"v":5,"colour":"red","#), @"version 5 is not known here: it was written by a newer seawall");
 }
 
 #[test]

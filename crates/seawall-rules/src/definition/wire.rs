@@ -1,4 +1,4 @@
-//! The JSON forms of versions 1 to 3. These types mirror the definitions and change only with the version; they differ
+//! The JSON forms of versions 1 to 4. These types mirror the definitions and change only with the version; they differ
 //! in what they can say, not in how they say it.
 
 use http::{HeaderName, StatusCode};
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use seawall_http::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use super::{ABSORB_VERSION, DefinitionError, MACHINE_VERSION, VERSION, span};
+use super::{ABSORB_VERSION, DefinitionError, FINGERPRINT_VERSION, MACHINE_VERSION, VERSION, span};
 use crate::limit::{KeyPart, Limit, PartitionKey, Rate};
 use crate::rule::{Action, Author, Condition, Fact, Mode, Portion, Rule, Test};
 
@@ -69,6 +69,10 @@ enum FactWire {
     Client,
     Protocol,
     ContentLength,
+    /// Since version 4.
+    HeaderShape,
+    /// Since version 4.
+    TlsFingerprint,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,7 +178,10 @@ impl From<&Rule> for RuleWire {
 }
 
 /// The earliest version that can say it.
-const fn version(rule: &Rule) -> u32 {
+fn version(rule: &Rule) -> u32 {
+    if looks_at_fingerprint(&rule.conditions) {
+        return FINGERPRINT_VERSION;
+    }
     if rule.portion.is_some() || matches!(rule.author, Author::Machine { .. }) {
         return MACHINE_VERSION;
     }
@@ -184,10 +191,14 @@ const fn version(rule: &Rule) -> u32 {
     }
 }
 
+fn looks_at_fingerprint(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|one| matches!(one.fact, Fact::HeaderShape | Fact::TlsFingerprint))
+}
+
 impl From<&Limit> for LimitWire {
     fn from(limit: &Limit) -> Self {
         Self {
-            v: VERSION,
+            v: if looks_at_fingerprint(&limit.conditions) { FINGERPRINT_VERSION } else { VERSION },
             name: limit.name.clone(),
             conditions: limit.conditions.iter().map(ConditionWire::from).collect(),
             by: parts_out(&limit.by),
@@ -210,6 +221,8 @@ impl From<&Condition> for ConditionWire {
             Fact::Client => FactWire::Client,
             Fact::Protocol => FactWire::Protocol,
             Fact::ContentLength => FactWire::ContentLength,
+            Fact::HeaderShape => FactWire::HeaderShape,
+            Fact::TlsFingerprint => FactWire::TlsFingerprint,
         };
         let test = match &condition.test {
             Test::Exact(text) => TestWire::Exact(text.clone()),
@@ -370,6 +383,8 @@ fn fact_in(wire: FactWire) -> Result<Fact, DefinitionError> {
         FactWire::Client => Fact::Client,
         FactWire::Protocol => Fact::Protocol,
         FactWire::ContentLength => Fact::ContentLength,
+        FactWire::HeaderShape => Fact::HeaderShape,
+        FactWire::TlsFingerprint => Fact::TlsFingerprint,
     })
 }
 

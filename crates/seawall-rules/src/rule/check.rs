@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use seawall_http::{HeaderShape, Ja4};
 
 use super::{Action, Condition, Fact, Rule, Test};
 use crate::limit::{KeyPart, PartitionKey, Rate};
@@ -102,6 +103,10 @@ pub enum Reason {
     PathWithoutSlash,
     /// Not one of the protocols spoken here.
     UnknownProtocol,
+    /// Not a header shape.
+    NoHeaderShape,
+    /// Not a JA4 fingerprint, or the beginning of one where that is looked for.
+    NoFingerprint,
     /// Not a method: methods are tokens (RFC 9110 §5.6.2).
     MethodToken,
     /// The status is neither 4xx nor 5xx.
@@ -257,9 +262,14 @@ fn fits(fact: &Fact, test: &Test) -> bool {
         Fact::Method | Fact::Path | Fact::Protocol => {
             !matches!(test, Test::Within(_) | Test::Range { .. } | Test::Absent)
         }
-        Fact::Host | Fact::QueryShape | Fact::UserAgent | Fact::Field(_) | Fact::Referer => {
-            !matches!(test, Test::Within(_) | Test::Range { .. })
-        }
+        // Every request has one, and its parts mean nothing.
+        Fact::HeaderShape => matches!(test, Test::Exact(_) | Test::OneOf(_)),
+        Fact::Host
+        | Fact::QueryShape
+        | Fact::UserAgent
+        | Fact::Field(_)
+        | Fact::Referer
+        | Fact::TlsFingerprint => !matches!(test, Test::Within(_) | Test::Range { .. }),
     }
 }
 
@@ -268,9 +278,13 @@ fn fitting(fact: &Fact) -> &'static str {
         Fact::Client => "within",
         Fact::ContentLength => "range or absent",
         Fact::Method | Fact::Path | Fact::Protocol => "exact, prefix, suffix, contains, one of or regex",
-        Fact::Host | Fact::QueryShape | Fact::UserAgent | Fact::Field(_) | Fact::Referer => {
-            "exact, prefix, suffix, contains, one of, regex or absent"
-        }
+        Fact::HeaderShape => "exact or one of",
+        Fact::Host
+        | Fact::QueryShape
+        | Fact::UserAgent
+        | Fact::Field(_)
+        | Fact::Referer
+        | Fact::TlsFingerprint => "exact, prefix, suffix, contains, one of, regex or absent",
     }
 }
 
@@ -289,6 +303,8 @@ fn whole_text(fact: &Fact, text: &str) -> Option<Reason> {
         Fact::Protocol if !matches!(text, "HTTP/1.0" | "HTTP/1.1" | "HTTP/2") => {
             Some(Reason::UnknownProtocol)
         }
+        Fact::HeaderShape if text.parse::<HeaderShape>().is_err() => Some(Reason::NoHeaderShape),
+        Fact::TlsFingerprint if text.parse::<Ja4>().is_err() => Some(Reason::NoFingerprint),
         _ => None,
     }
 }
@@ -301,6 +317,9 @@ fn part_text(fact: &Fact, test: &Test, text: &str) -> Option<Reason> {
         Fact::Host | Fact::Referer => upper_case(text),
         Fact::Path if matches!(test, Test::Prefix(_)) && !text.starts_with('/') && text != "*" => {
             Some(Reason::PathWithoutSlash)
+        }
+        Fact::TlsFingerprint if matches!(test, Test::Prefix(_)) && !Ja4::is_beginning(text.as_bytes()) => {
+            Some(Reason::NoFingerprint)
         }
         _ => None,
     }
@@ -402,6 +421,8 @@ pub(crate) fn fact_word(fact: &Fact) -> &'static str {
         Fact::Client => "client",
         Fact::Protocol => "protocol",
         Fact::ContentLength => "content length",
+        Fact::HeaderShape => "header shape",
+        Fact::TlsFingerprint => "TLS fingerprint",
     }
 }
 
@@ -473,6 +494,12 @@ impl fmt::Display for Reason {
             ),
             Self::HostUpperCase => f.write_str("would never match: hosts are compared in lower case"),
             Self::PathWithoutSlash => f.write_str("would never match: a path begins with `/`"),
+            Self::NoHeaderShape => {
+                f.write_str("would never match: a header shape looks like 1:11:14:9f3a0c77d1be")
+            }
+            Self::NoFingerprint => f.write_str(
+                "would never match: a JA4 fingerprint looks like t13d1516h2_8daaf6152771_e5627efa2ab1",
+            ),
             Self::UnknownProtocol => f.write_str("would never match: use HTTP/1.0, HTTP/1.1 or HTTP/2"),
             Self::MethodToken => {
                 f.write_str("not a method: methods are tokens such as GET (RFC 9110 §5.6.2)")

@@ -48,7 +48,9 @@ fn cost(condition: &Condition, shared: u32) -> (bool, u64, u8, u8) {
     let (crowding, fact) = match &condition.fact {
         Fact::Path => (1, 0),
         Fact::QueryShape | Fact::Referer | Fact::Field(_) => (1, 1),
-        Fact::UserAgent | Fact::Client => (1, 2),
+        Fact::UserAgent | Fact::Client | Fact::TlsFingerprint => (1, 2),
+        // Costs more to find than the others.
+        Fact::HeaderShape => (1, 3),
         Fact::Host => (1, 3),
         // There are about ten values in all: one that only a single rule names may still come with every other
         // request.

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::affix::{Affixes, End};
 use super::anchor::Census;
 use super::patterns::{GROUP_MAX, PatternGroup, PatternMemory};
-use super::values::{FIELDS, PROTOCOL, Slot, Slots, Values};
+use super::values::{FIELDS, LAST_TEXT, Slot, Slots, Values};
 use crate::rule::{Rule, Test};
 
 #[derive(Debug)]
@@ -226,7 +226,7 @@ impl<'r> File<'r> {
 impl FactIndex {
     fn find(&self, values: &mut Values<'_>, patterns: &mut PatternMemory, memory: &mut IndexMemory) {
         debug_assert!(
-            self.slot <= PROTOCOL || self.slot >= FIELDS,
+            self.slot <= LAST_TEXT || self.slot >= FIELDS,
             "only facts that are text have anchors here"
         );
         let Some(value) = values.text(self.slot) else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 use seawall_http::{
-    ClientAddr, ClientIdentity, ClientSource, ContentLength, Field, Now, Protocol, RequestFacts, Scheme,
+    ClientAddr, ClientIdentity, ClientSource, ContentLength, Field, Ja4, Now, Protocol, RequestFacts, Scheme,
     UnixTime,
 };
 
@@ -84,6 +84,7 @@ struct Request {
     client: ClientIdentity,
     protocol: Protocol,
     content: ContentLength,
+    tls: Option<Ja4>,
 }
 
 fn get(path: &str) -> Request {
@@ -96,6 +97,7 @@ fn get(path: &str) -> Request {
         client: peer("192.0.2.1"),
         protocol: Protocol::Http11,
         content: ContentLength::Absent,
+        tls: None,
     }
 }
 
@@ -132,7 +134,7 @@ impl Request {
             fields: &fields,
             content: self.content,
             client: self.client,
-            tls: None,
+            tls: self.tls,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The values of a request's facts: each is found when first asked for, and at most once per request.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 
 use foldhash::fast::FixedState;
 use seawall_http::target::{query_shape, referer_host};
@@ -19,10 +20,14 @@ pub(super) const QUERY_SHAPE: Slot = 3;
 pub(super) const USER_AGENT: Slot = 4;
 pub(super) const REFERER: Slot = 5;
 pub(super) const PROTOCOL: Slot = 6;
-pub(super) const CLIENT: Slot = 7;
-pub(super) const CONTENT_LENGTH: Slot = 8;
+pub(super) const TLS_FINGERPRINT: Slot = 7;
+pub(super) const HEADER_SHAPE: Slot = 8;
+/// The last that is text, but for fields.
+pub(super) const LAST_TEXT: Slot = HEADER_SHAPE;
+pub(super) const CLIENT: Slot = 9;
+pub(super) const CONTENT_LENGTH: Slot = 10;
 /// The first field by name.
-pub(super) const FIELDS: Slot = 9;
+pub(super) const FIELDS: Slot = 11;
 
 /// The facts that one set looks at.
 #[derive(Debug, Default)]
@@ -44,6 +49,8 @@ impl Slots {
             Fact::Protocol => PROTOCOL,
             Fact::Client => CLIENT,
             Fact::ContentLength => CONTENT_LENGTH,
+            Fact::HeaderShape => HEADER_SHAPE,
+            Fact::TlsFingerprint => TLS_FINGERPRINT,
             Fact::Field(name) => self.of_field(name.as_str()),
         }
     }
@@ -139,6 +146,7 @@ impl Values<'_> {
             METHOD => return Some(facts.method.as_bytes()),
             PATH => return Some(facts.path.as_bytes()),
             PROTOCOL => return Some(facts.protocol.as_str().as_bytes()),
+            TLS_FINGERPRINT => return facts.tls.as_ref().map(|ja4| &ja4.as_bytes()[..]),
             _ => {}
         }
         let place = match self.store.found[slot as usize] {
@@ -187,6 +195,11 @@ impl Values<'_> {
                     None => Place::Absent,
                     Some(host) => self.join(|out| out.extend_from_slice(host.as_bytes())),
                 }
+            }
+            HEADER_SHAPE => {
+                let shape = self.facts.header_print().shape;
+                // Writing to a Vec cannot fail.
+                self.join(|out| drop(write!(out, "{shape}")))
             }
             _ => self.field(&self.slots.fields[(slot - FIELDS) as usize]),
         }

@@ -73,6 +73,7 @@ fn presence(kind: FactKind) -> Result<Fact, Inexpressible> {
         FactKind::UserAgent | FactKind::AgentProduct => Ok(Fact::UserAgent),
         FactKind::RefererHost => Ok(Fact::Referer),
         FactKind::Host => Ok(Fact::Host),
+        FactKind::TlsFingerprint => Ok(Fact::TlsFingerprint),
         _ => Err(Inexpressible::Fact(word(kind))),
     }
 }
@@ -121,12 +122,11 @@ fn one_of(kind: FactKind, values: &[FactValue]) -> Result<Condition, Inexpressib
         }
         FactKind::Protocol => Ok(holds(Fact::Protocol, exact(texts))),
         FactKind::ContentClass => content(&texts),
-        FactKind::TlsFingerprint
-        | FactKind::HeaderShape
-        | FactKind::Status
-        | FactKind::Cache
-        | FactKind::Country
-        | FactKind::Asn => Err(Inexpressible::Fact(word(kind))),
+        FactKind::TlsFingerprint => Ok(holds(Fact::TlsFingerprint, exact(texts))),
+        FactKind::HeaderShape => Ok(holds(Fact::HeaderShape, exact(texts))),
+        FactKind::Status | FactKind::Cache | FactKind::Country | FactKind::Asn => {
+            Err(Inexpressible::Fact(word(kind)))
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod compression;
 mod descriptors;
 mod events;
 mod export;
+mod fingerprints;
 mod handover;
 mod intermediary;
 mod lifecycle;

@@ -60,6 +60,7 @@ fn a_test_must_fit_its_fact() {
     insta::assert_snapshot!(problems(Fact::Method, Test::Absent), @"condition 1: `absent` cannot be asked of the method: use exact, prefix, suffix, contains, one of or regex");
     insta::assert_snapshot!(problems(Fact::Client, Test::Exact("192.0.2.1".into())), @"condition 1: `exact` cannot be asked of the client: use within");
     insta::assert_snapshot!(problems(Fact::ContentLength, Test::Prefix("1".into())), @"condition 1: `prefix` cannot be asked of the content length: use range or absent");
+    insta::assert_snapshot!(problems(Fact::HeaderShape, Test::Absent), @"condition 1: `absent` cannot be asked of the header shape: use exact or one of");
     insta::assert_snapshot!(problems(Fact::UserAgent, Test::Range { min: 0, max: 1 }), @"condition 1: `range` cannot be asked of the user agent: use exact, prefix, suffix, contains, one of, regex or absent");
 }
 
@@ -68,6 +69,10 @@ fn conditions_that_never_or_always_hold_are_problems() {
     insta::assert_snapshot!(problems(Fact::Host, Test::Suffix(".Example".into())), @"condition 1: would never match: hosts are compared in lower case");
     insta::assert_snapshot!(problems(Fact::Path, Test::Exact("ca/cacert.pem".into())), @"condition 1: would never match: a path begins with `/`");
     insta::assert_snapshot!(problems(Fact::Protocol, Test::Exact("HTTP/2.0".into())), @"condition 1: would never match: use HTTP/1.0, HTTP/1.1 or HTTP/2");
+    insta::assert_snapshot!(problems(Fact::HeaderShape, Test::Exact("1:11:3".into())), @"condition 1: would never match: a header shape looks like 1:11:14:9f3a0c77d1be");
+    insta::assert_snapshot!(problems(Fact::TlsFingerprint, Test::Exact("8daaf6152771".into())), @"condition 1: would never match: a JA4 fingerprint looks like t13d1516h2_8daaf6152771_e5627efa2ab1");
+    insta::assert_snapshot!(problems(Fact::TlsFingerprint, Test::Prefix("13d".into())), @"condition 1: would never match: a JA4 fingerprint looks like t13d1516h2_8daaf6152771_e5627efa2ab1");
+    assert_eq!(problems(Fact::TlsFingerprint, Test::Prefix("t13d".into())), "");
     insta::assert_snapshot!(problems(Fact::UserAgent, Test::Contains(String::new())), @"condition 1: the text is empty");
     insta::assert_snapshot!(problems(Fact::UserAgent, Test::OneOf(vec![])), @"condition 1: the list is empty, so the condition would never hold");
     insta::assert_snapshot!(problems(Fact::Client, Test::Within(vec![])), @"condition 1: the list is empty, so the condition would never hold");

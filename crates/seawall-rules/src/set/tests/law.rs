@@ -163,6 +163,8 @@ fn text(fact: &Fact, request: &Request) -> Option<Vec<u8>> {
             Some(lines(name.as_str())).filter(|all| !all.is_empty()).map(|all| all.join(&b", "[..]))
         }
         Fact::Protocol => Some(request.protocol.as_str().into()),
+        Fact::TlsFingerprint => request.tls.map(|ja4| ja4.to_string().into()),
+        Fact::HeaderShape => request.see(|facts| Some(facts.header_print().shape.to_string().into())),
         Fact::Client | Fact::ContentLength => None,
     }
 }
@@ -178,6 +180,20 @@ const ADDRS: [&str; 4] = ["192.0.2.1", "192.0.2.200", "198.51.100.1", "2001:db8:
 const NETWORKS: [&str; 5] = ["192.0.2.0/24", "192.0.2.0/25", "0.0.0.0/0", "2001:db8::/32", "192.0.2.1/32"];
 const REFERERS: [&str; 2] = ["http://a.example/", "http://b.example/"];
 const PATTERNS: [&str; 8] = ["^/?a", "b$", "a.b", "^$", "[ab]{2}", "a|ba", r"(?-u:\xff)", "/(a|b)+$"];
+const PRINTS: [&str; 3] = [
+    "t13d1516h2_8daaf6152771_e5627efa2ab1",
+    "t13d1517h2_8daaf6152771_cb7bf5808d99",
+    "t12i0206h2_b06afd972a5c_a44c6288192a",
+];
+const PRINT_PARTS: [&str; 4] = ["t13", "t13d1517", "8daaf6152771", "b1"];
+/// Of requests with `X-A` and `x-b`, or one of them, by HTTP/1.1.
+static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let of = |names: &[&'static str]| {
+        let request = names.iter().fold(get("/"), |request, name| request.with(name, ""));
+        request.see(|facts| facts.header_print().shape.to_string())
+    };
+    [&["X-A"][..], &["x-b"], &["X-A", "x-b"], &["User-Agent"], &[]].map(of).to_vec()
+});
 const PROTOCOLS: [Protocol; 3] = [Protocol::Http10, Protocol::Http11, Protocol::Http2];
 
 fn any_request() -> impl Strategy<Value = Request> {
@@ -200,10 +216,12 @@ fn any_request() -> impl Strategy<Value = Request> {
         select(&ADDRS[..]),
         select(&PROTOCOLS[..]),
         content,
+        option::of(select(&PRINTS[..])),
     )
-        .prop_map(|(method, host, path, query, mut fields, referer, addr, protocol, content)| {
+        .prop_map(|(method, host, path, query, mut fields, referer, addr, protocol, content, tls)| {
             fields.extend(referer.map(|uri| ("Referer", uri.into())));
-            Request { method, host, path, query, fields, client: peer(addr), protocol, content }
+            let tls = tls.map(|ja4| ja4.parse().unwrap());
+            Request { method, host, path, query, fields, client: peer(addr), protocol, content, tls }
         })
 }
 
@@ -229,10 +247,25 @@ fn any_condition() -> impl Strategy<Value = Condition> {
         Fact::Referer,
         Fact::QueryShape,
         Fact::ContentLength,
+        Fact::TlsFingerprint,
         field("x-a"),
     ])
     .prop_map(|fact| (fact, Test::Absent));
-    let all = prop_oneof![3 => free, 3 => path, 1 => host, 1 => method, 1 => protocol, 1 => client, 1 => length, 1 => absent];
+    let print = prop_oneof![
+        select(&PRINTS[..]).prop_map(|text| Test::Exact(text.into())),
+        select(&PRINT_PARTS[..2]).prop_map(|text| Test::Prefix(text.into())),
+        select(&PRINT_PARTS[2..]).prop_map(|text| Test::Contains(text.into())),
+        select(&PRINT_PARTS[3..]).prop_map(|text| Test::Suffix(text.into())),
+        vec(select(&PRINTS[..]), 1..3)
+            .prop_map(|texts| Test::OneOf(texts.into_iter().map(Into::into).collect())),
+    ];
+    let print = print.prop_map(|test| (Fact::TlsFingerprint, test));
+    let shape = prop_oneof![
+        select(&SHAPES[..]).prop_map(Test::Exact),
+        vec(select(&SHAPES[..]), 1..3).prop_map(Test::OneOf),
+    ];
+    let shape = shape.prop_map(|test| (Fact::HeaderShape, test));
+    let all = prop_oneof![1 => print, 1 => shape, 3 => free, 3 => path, 1 => host, 1 => method, 1 => protocol, 1 => client, 1 => length, 1 => absent];
     (all, prop::bool::weighted(0.25)).prop_map(|((fact, test), negated)| Condition { fact, test, negated })
 }
 
