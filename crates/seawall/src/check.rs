@@ -15,6 +15,7 @@ use seawall_rules::set::{Numbered, RuleSet};
 use serde::Serialize;
 
 use crate::cli::{Check, Format};
+use crate::edge::geo::Geo;
 use crate::load::{ConfigSource, render};
 use crate::output;
 
@@ -81,6 +82,7 @@ pub(crate) fn verify(config: &Config) -> Vec<String> {
         problems.extend(errors.iter().map(ToString::to_string));
     }
     problems.extend(config.cache.disk.as_ref().and_then(disk_problem));
+    problems.extend(Geo::open(&config.geo.databases).err().into_iter().flatten());
     let numbered = |definition: &_| Numbered { revision: 0, definition: Arc::new(Clone::clone(definition)) };
     let rules = config.rules.iter().map(numbered).collect();
     let limits = config

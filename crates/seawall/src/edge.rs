@@ -7,6 +7,7 @@ mod control;
 pub(crate) mod descriptors;
 mod fleet;
 mod gathering;
+pub(crate) mod geo;
 mod metrics;
 mod open;
 mod purge;
@@ -40,6 +41,7 @@ use seawall_storm::FactKeys;
 
 use self::fleet::{Fleet, FleetParts};
 use self::gathering::Gathering;
+use self::geo::Geo;
 use self::open::{
     accept_policy, admin_listener, load_certificates, open_access_log, open_rulebook, open_store, random,
     server_tls, workers,
@@ -160,6 +162,7 @@ impl Edge {
         let (rulebook, rules) = open_rulebook(&state, &config, now)?;
         let handle = access_log.as_ref().map(AccessLog::handle);
         let snapshot = Snapshot::build(&config, rules, handle, None).map_err(EdgeError::many)?;
+        let geo = Geo::open(&config.geo.databases).map_err(EdgeError::many)?;
         let admin = admin_listener(&config, &mut inherited)?;
         let bound = bind_with(&config.listen, workers, inherited).map_err(EdgeError::one)?;
         let seeds = random()?;
@@ -216,15 +219,15 @@ impl Edge {
             storms,
             changing: Mutex::new(changing),
         });
-        edge.watch(seeds.tokens).map_err(EdgeError::one)?;
+        edge.watch(seeds.tokens, geo).map_err(EdgeError::one)?;
         Ok(edge)
     }
 
     /// Has what the workers tell gathered for the watch over storms.
-    fn watch(self: &Arc<Self>, token_key: [u8; 16]) -> io::Result<()> {
+    fn watch(self: &Arc<Self>, token_key: [u8; 16], geo: Geo) -> io::Result<()> {
         if self.shared.snapshot().events {
             let edge = Arc::downgrade(self);
-            let gathering = Gathering::start(&self.shared, token_key, move |window, load, now| {
+            let gathering = Gathering::start(&self.shared, token_key, geo, move |window, load, now| {
                 if let Some(edge) = edge.upgrade() {
                     edge.watch_storms(window, load, now);
                 }

@@ -11,17 +11,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use seawall_console::metrics::EventCounts;
 use seawall_http::UnixTime;
 use seawall_proxy::clock;
 use seawall_proxy::shared::Shared;
-use seawall_storm::derive::nowhere;
 use seawall_storm::recorder::SPECIMENS_MAX;
 use seawall_storm::{Derive, Load, Measure, TokenKeys, Window};
+
+use super::geo::Geo;
 
 /// The running thread.
 pub(super) struct Gathering {
     counts: Arc<Counts>,
+    geo: Arc<ArcSwap<Geo>>,
     /// Ends the thread when it goes.
     stop: SyncSender<()>,
     thread: JoinHandle<()>,
@@ -41,18 +44,25 @@ impl Gathering {
     pub(super) fn start(
         shared: &Arc<Shared>,
         token_key: [u8; 16],
+        geo: Geo,
         consume: impl FnMut(Window, Load, UnixTime) + Send + 'static,
     ) -> io::Result<Self> {
         let counts = Arc::<Counts>::default();
         let (stop, stopped) = sync_channel(0);
-        let gatherer = Gatherer::new(Arc::clone(shared), token_key, clock::wall());
+        let geo = Arc::new(ArcSwap::from_pointee(geo));
+        let gatherer = Gatherer::new(Arc::clone(shared), token_key, Arc::clone(&geo), clock::wall());
         let thread = {
             let counts = Arc::clone(&counts);
             std::thread::Builder::new()
                 .name("storms".to_owned())
                 .spawn(move || run(gatherer, &stopped, &counts, consume))?
         };
-        Ok(Self { counts, stop, thread })
+        Ok(Self { counts, geo, stop, thread })
+    }
+
+    /// From now on, clients are looked up in these databases.
+    pub(super) fn set_geo(&self, geo: Geo) {
+        self.geo.store(Arc::new(geo));
     }
 
     /// Ends it.
@@ -111,24 +121,26 @@ const LAG: Duration = Duration::from_millis(50);
 struct Gatherer {
     shared: Arc<Shared>,
     derive: Derive,
+    geo: Arc<ArcSwap<Geo>>,
     since: UnixTime,
     /// Responses so far, and those with 5xx among them.
     responses: (u64, u64),
 }
 
 impl Gatherer {
-    fn new(shared: Arc<Shared>, token_key: [u8; 16], now: UnixTime) -> Self {
+    fn new(shared: Arc<Shared>, token_key: [u8; 16], geo: Arc<ArcSwap<Geo>>, now: UnixTime) -> Self {
         let derive = Derive { keys: shared.fact_keys, tokens: TokenKeys::new(token_key, now) };
-        Self { shared, derive, since: now, responses: (0, 0) }
+        Self { shared, derive, geo, since: now, responses: (0, 0) }
     }
 
     /// What happened since the last time, as far as it was handed out.
     fn gather(&mut self, now: UnixTime) -> (Window, Load) {
         self.renew_tokens(now);
+        let geo = self.geo.load();
         let mut window = Window::default();
         for mailbox in self.shared.mailboxes() {
             let Some(batch) = mailbox.fetch() else { continue };
-            window.merge(self.derive.window(&batch, nowhere));
+            window.merge(self.derive.window(&batch, |addr| geo.locate(addr)));
             mailbox.give_back(batch);
         }
         window.thin(SPECIMENS_MAX);

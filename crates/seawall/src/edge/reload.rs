@@ -12,6 +12,7 @@ use seawall_proxy::snapshot::Snapshot;
 use seawall_proxy::tls::{CertificateStore, Certificates};
 
 use super::fleet::{Fleet, FleetParts};
+use super::geo::Geo;
 use super::open::{
     accept_policy, access_log_path, configured, load_certificates, open_access_log, server_tls, workers,
 };
@@ -52,6 +53,7 @@ impl Edge {
         let old = self.shared.snapshot();
         let mut snapshot =
             Snapshot::build(&config, Arc::clone(&old.rules), handle, Some(&old)).map_err(EdgeError::many)?;
+        let geo = Geo::open(&config.geo.databases).map_err(EdgeError::many)?;
         let moves = config.listen != changing.config.listen;
         let bound = if moves { Some(self.rebind(&config, &changing)?) } else { None };
         let configured = configured(&config);
@@ -62,6 +64,9 @@ impl Edge {
         let entries = rulebook.list().to_vec();
         changing.entries = entries;
         changing.generation += 1;
+        if let Some(gathering) = &changing.gathering {
+            gathering.set_geo(geo);
+        }
         self.install_certificates(&mut changing, certificates);
         self.policy.store(Arc::new(accept_policy(&config)));
         let connections = descriptors::connections(config.bounds.connections, workers(&config));
