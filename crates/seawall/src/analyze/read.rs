@@ -220,10 +220,10 @@ mod tests {
     fn lines_come_in_order_however_many_threads_read_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        std::fs::write(&path, log(100_000)).unwrap();
+        std::fs::write(&path, log(40_000)).unwrap();
         let (alone, paths, ended) = read(&path, 1);
         assert!(ended.is_ok());
-        assert_eq!((alone.lines, alone.records), (100_000, 100_000));
+        assert_eq!((alone.lines, alone.records), (40_000, 40_000));
         assert!(paths.iter().enumerate().all(|(line, path)| *path == format!("/{line}")));
         for threads in [2, 7] {
             let (tally, again, _) = read(&path, threads);
@@ -236,7 +236,7 @@ mod tests {
     fn a_panic_of_a_worker_ends_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        std::fs::write(&path, log(200_000)).unwrap();
+        std::fs::write(&path, log(40_000)).unwrap();
         let mut input = Input::open(&Source::new(&path)).unwrap();
         let sample = Sample::read(&mut input).unwrap();
         let formats = sample.detect().unwrap().formats;
@@ -250,11 +250,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log.gz");
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut encoder, log(100_000).as_bytes()).unwrap();
+        std::io::Write::write_all(&mut encoder, log(40_000).as_bytes()).unwrap();
         let whole = encoder.finish().unwrap();
         std::fs::write(&path, &whole[..whole.len() * 9 / 10]).unwrap();
         let (tally, _, ended) = read(&path, 2);
         assert!(matches!(ended, Err(InputError::Read { .. })));
-        assert!(tally.records > 80_000, "{}", tally.records);
+        assert!(tally.records > 30_000, "{}", tally.records);
     }
 }
