@@ -3,9 +3,11 @@
 //! Every format with a name reads the sample; the one that reads most lines is taken, and among those that read as many,
 //! the one that finds most facts in them. The result depends on the sample alone.
 
+use crate::field;
 use crate::format::{Format, NAMES};
+use crate::number;
 use crate::parser::{FORMATS_MAX, Formats};
-use crate::record::Record;
+use crate::record::{Record, Text};
 use crate::wrapping::Wrapping;
 
 /// What a sample looks like.
@@ -86,18 +88,21 @@ fn others(sample: &[u8], guesses: &[Guess]) -> Vec<Format> {
     chosen
 }
 
-/// How much a record tells; a column that was taken for something else shows by a client or a forwarded address that is
-/// none.
+/// How much a record tells. A column that was taken for something else shows by a client or a forwarded address that is
+/// none, a host with a comma, and quotation marks with a space between them.
 fn plausible_facts(record: &Record<'_>) -> u64 {
-    let facts = u64::from(record.shown.len());
-    let has_client = record.client.is_some() || record.client_name.is_some();
-    let is_forwarded = |list: &[u8]| {
-        let first = list.split(|&byte| byte == b',').next().unwrap_or(list);
-        crate::number::address(first.trim_ascii()).is_some() || first == b"unknown"
+    let holds_columns = |text: &Option<Text<'_>>| {
+        text.as_deref().is_some_and(|text| memchr::memmem::find(text, b"\" \"").is_some())
     };
-    let has_odd_list = record.forwarded_for.as_deref().is_some_and(|list| !is_forwarded(list));
-    let doubts = u64::from(!has_client) + u64::from(has_odd_list);
-    facts.saturating_sub(doubts * DOUBT)
+    let is_forwarded = |list: &[u8]| number::address(list).is_some() || field::is_list_of_addresses(list);
+    let doubts = [
+        record.client.is_none() && record.client_name.is_none() && record.forwarded_for.is_none(),
+        record.forwarded_for.as_deref().is_some_and(|list| !is_forwarded(list)),
+        record.host.as_deref().is_some_and(|host| host.contains(&b',')),
+        holds_columns(&record.user_agent) || holds_columns(&record.referer),
+    ];
+    let doubts = doubts.into_iter().filter(|&doubt| doubt).count() as u64;
+    u64::from(record.shown.len()).saturating_sub(doubts * DOUBT)
 }
 
 /// What more than half of the lines are wrapped in.

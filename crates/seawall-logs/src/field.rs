@@ -371,11 +371,26 @@ fn client<'a>(record: &mut Record<'a>, raw: Raw<'a>) -> Result<(), Reason> {
     if raw.bytes.is_empty() {
         return Ok(());
     }
+    // Behind a proxy, operators write `%{X-Forwarded-For}i` where `%h` was.
+    if is_list_of_addresses(raw.bytes) {
+        record.forwarded_for = Some(Cow::Borrowed(raw.bytes));
+        record.shown.insert(Fact::ForwardedFor);
+        return Ok(());
+    }
     if !number::is_name(raw.bytes) {
         return Err(Reason::Client);
     }
     record.client_name = Some(Cow::Borrowed(raw.bytes));
     Ok(())
+}
+
+/// Two at least; hops that hide themselves are `unknown` (RFC 7239 §6.2, and X-Forwarded-For has taken it over).
+pub(crate) fn is_list_of_addresses(bytes: &[u8]) -> bool {
+    let is_hop = |part: &[u8]| {
+        let part = part.trim_ascii();
+        number::address(part).is_some() || part == b"unknown"
+    };
+    bytes.contains(&b',') && bytes.split(|&byte| byte == b',').all(is_hop)
 }
 
 /// `METHOD SP target SP protocol` (RFC 9112 §3), and HTTP/0.9's without the last. A target with spaces, which servers
@@ -407,9 +422,14 @@ fn request_line<'a>(record: &mut Record<'a>, raw: Raw<'a>) {
     record.request = RequestForm::Http;
     record.method = Some(Cow::Borrowed(&bytes[..space]));
     record.protocol = protocol.map(|protocol| raw.with(protocol).text());
-    split_target(record, raw.with(address));
+    if address[0] == b'/' {
+        split_target(record, raw.with(address));
+    } else {
+        target(record, raw.with(address));
+    }
 }
 
+/// Of an absolute URL, as proxies get it and varnishncsa writes all of them, the authority is the host.
 fn target<'a>(record: &mut Record<'a>, raw: Raw<'a>) {
     if raw.bytes.is_empty() {
         return;
@@ -426,6 +446,10 @@ fn target<'a>(record: &mut Record<'a>, raw: Raw<'a>) {
     }
     let target = if end == rest.len() { &b"/"[..] } else { &rest[end..] };
     split_target(record, raw.with(target));
+    // RFC 9110 §4.2.3: an empty path is `/`.
+    if target[0] == b'?' {
+        record.path = Some(Cow::Borrowed(b"/"));
+    }
 }
 
 #[inline]

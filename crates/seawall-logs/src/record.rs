@@ -32,7 +32,7 @@ pub struct Record<'a> {
     pub request: RequestForm,
     /// The method, as sent.
     pub method: Option<Text<'a>>,
-    /// The target up to the first `?`: percent-encoding and dot segments as the format has them (`%U` and `$uri` are
+    /// The target up to the first `?`, without scheme and authority: percent-encoding and dot segments as the format has them (`%U` and `$uri` are
     /// decoded by their servers).
     pub path: Option<Text<'a>>,
     /// What follows the first `?`; empty for a `?` with nothing after it.

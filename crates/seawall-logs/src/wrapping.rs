@@ -1,7 +1,8 @@
 //! What stands around a line that a server wrote: syslog, a container's runtime, an export's quotation marks, a crash's
 //! zeros.
 //!
-//! Sources: RFC 3164 §4.1, RFC 5424 §6; the format of container logs in Kubernetes' CRI ("TIME STREAM TAG LINE").
+//! Sources: RFC 3164 §4.1, RFC 5424 §6; the format of container logs in Kubernetes' CRI ("TIME STREAM TAG LINE"), and
+//! what `docker compose logs` prints.
 
 /// What stands around the lines of a file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Hash)]
@@ -13,7 +14,7 @@ pub enum Wrapping {
     Quotes,
     /// A syslog header, or what a daemon makes of it in a file.
     Syslog,
-    /// The time, `stdout` or `stderr`, and `F` or `P`.
+    /// The time, `stdout` or `stderr`, and `F` or `P`; or a service's name and `|`.
     Container,
 }
 
@@ -115,6 +116,13 @@ fn rfc5424(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn container(line: &[u8]) -> Option<&[u8]> {
+    // `web_1  | LINE`, from `docker compose logs`.
+    let name = line.iter().take(64).position(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte));
+    if let Some(rest) =
+        name.filter(|&end| end > 0).and_then(|end| line[end..].trim_ascii_start().strip_prefix(b"| "))
+    {
+        return Some(rest);
+    }
     let rest = iso_time(line)?;
     let rest = rest.strip_prefix(b"stdout ").or_else(|| rest.strip_prefix(b"stderr "))?;
     rest.strip_prefix(b"F ").or_else(|| rest.strip_prefix(b"P "))
@@ -151,6 +159,7 @@ mod tests {
     #[test]
     fn containers_and_quotation_marks_are_taken_off() {
         check(Wrapping::Container, "2024-05-17T10:05:03.123456789Z stdout F {\"a\":1}", "{\"a\":1}");
+        check(Wrapping::Container, "web_1  | 192.0.2.1 - - [x]", "192.0.2.1 - - [x]");
         check(Wrapping::Quotes, "\"192.0.2.1 - - \"x\"\"", "192.0.2.1 - - \"x\"");
     }
 

@@ -144,6 +144,38 @@ fn a_sample_of_nothing_is_no_format() {
 }
 
 #[test]
+fn columns_that_stand_elsewhere_than_usual_are_told_by_what_they_hold() {
+    let time = "[17/May/2015:10:05:03 +0000]";
+    for (line, name, told_of_it) in [
+        (
+            format!(r#"198.51.100.7, 10.0.0.9 - - {time} "GET / HTTP/1.1" 200 5 "-" "x""#),
+            "combined",
+            "forwarded-for=198.51.100.7, 10.0.0.9 time=1431857103000 method=GET path=/ protocol=HTTP/1.1 agent=x status=200 content=5",
+        ),
+        (
+            format!(r#"192.0.2.1 - - {time} "GET / HTTP/1.1" 200 5 "-" "x" "site.example""#),
+            "combined+more",
+            "client=192.0.2.1 time=1431857103000 method=GET path=/ protocol=HTTP/1.1 agent=x status=200 content=5",
+        ),
+        (
+            format!(r#"site.example 192.0.2.1 - - {time} "GET / HTTP/1.1" 200 5 "-" "x""#),
+            "vhost-combined",
+            "client=192.0.2.1 time=1431857103000 method=GET path=/ protocol=HTTP/1.1 host=site.example agent=x status=200 content=5",
+        ),
+        (
+            format!(r#"192.0.2.1 - - {time} "GET HTTP://site.example?b HTTP/1.1" 200 5 "-" "x""#),
+            "combined",
+            "client=192.0.2.1 time=1431857103000 method=GET path=/ query=b protocol=HTTP/1.1 scheme=HTTP host=site.example agent=x status=200 content=5",
+        ),
+    ] {
+        let log = format!("{line}\n").repeat(3);
+        let detection = detect(log.as_bytes()).unwrap();
+        assert_eq!(detection.guesses[0].format.name(), name, "{line}");
+        detection.formats.read(log.as_bytes(), |_, record| assert_eq!(told(record), told_of_it));
+    }
+}
+
+#[test]
 fn more_columns_than_are_known_do_not_hide_those_that_are() {
     let log = format!("{START}\"GET / HTTP/1.1\" 200 5 \"-\" \"x\" 0.003 \"-\" abc\n").repeat(2);
     let detection = detect(log.as_bytes()).unwrap();
