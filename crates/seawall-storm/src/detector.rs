@@ -1,15 +1,35 @@
 //! [`Detector`]: finds what costs more than its own past foretold, and explains it.
+//!
+//! Four scales, each against a past of its own: 5 seconds and 1 minute against the last minutes, 10 minutes against the
+//! last hours, 1 hour against the last days. `docs/concepts/detection.md` has the method, its bounds and where it fails.
+//!
+//! Cost: a second in which nothing rises takes one pass over the present's specimens. Only when some single value costs
+//! a considerable share more than its past are conjunctions looked for; what was explained a moment ago is not
+//! explained again, but measured.
 
+mod evaluation;
+mod memory;
+mod recent;
+mod scales;
 mod settings;
 
 pub use settings::Settings;
 
+use std::time::Duration;
+
 use seawall_http::UnixTime;
 
+use crate::baseline::{Cells, Past, Span};
+use crate::collateral::{Tally, worse};
 use crate::proposal::Collateral;
-use crate::rise::Rise;
-use crate::signature::Signature;
+use crate::rise::{Profile, Rise, Scale};
+use crate::signature::{Matcher, Signature};
+use crate::specimen::Specimen;
 use crate::window::Window;
+
+use evaluation::{Evaluation, Told};
+use memory::Memory;
+use recent::Recent;
 
 /// A storm that has a name: what matches it since its onset does not become the site's past.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +44,41 @@ pub struct Named<'a> {
 #[derive(Debug)]
 pub struct Detector {
     settings: Settings,
+    recent: Recent,
+    past: Past,
+    memory: Memory,
+    cells: [Cells; 3],
+    site_past: Option<Profile>,
+    views: [View; 4],
 }
+
+/// What a scale showed when it was last looked at.
+#[derive(Debug, Default)]
+struct View {
+    until: UnixTime,
+    rises: Vec<Rise>,
+    told: Vec<Told>,
+}
+
+/// For so long an explanation stands before it is looked for again; in its first seconds, the sample grows.
+const EXPLAINED: Duration = Duration::from_secs(10);
+const YOUNG: Duration = Duration::from_secs(6);
+
+/// A past of fewer specimens tells nothing of collateral.
+const COLLATERAL_SAMPLE_MIN: u64 = 300;
 
 impl Detector {
     /// It knows nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            recent: Recent::new(settings.present_max),
+            past: Past::new(settings.past_max, settings.hour_max),
+            memory: Memory::default(),
+            cells: Default::default(),
+            site_past: None,
+            views: Default::default(),
+            settings,
+        }
     }
 
     /// What it calls a rise.
@@ -38,18 +87,123 @@ impl Detector {
     }
 
     /// Takes the next second. Windows come in the order of time; what is missing had no traffic.
-    pub fn push(&mut self, _window: &Window, _named: &[Named<'_>]) {}
-
-    /// What rises now, the costliest first: at most [`Settings::rises_max`], none of them inside another, unless it
-    /// stands out there by what sends it. Empty while no past is known.
-    pub fn rises(&mut self, _now: UnixTime) -> Vec<Rise> {
-        Vec::new()
+    pub fn push(&mut self, window: &Window, named: &[Named<'_>]) {
+        let mut changed = [false; 3];
+        for (onset, matcher) in self.memory.name(named, window.until) {
+            self.past.take_out(onset, |specimen| matcher.matches(specimen));
+            changed = [true; 3];
+        }
+        for (span, aged) in self.recent.push(window) {
+            self.past.push(span, &aged, |specimen| self.memory.is_storm(specimen));
+            changed[span as usize] = true;
+        }
+        for (span, _) in
+            [Span::Minutes, Span::Hours, Span::Days].into_iter().zip(changed).filter(|(_, changed)| *changed)
+        {
+            self.cells[span as usize] = Cells::of(self.past.span(span));
+        }
+        if changed[Span::Minutes as usize] {
+            self.site_past = None;
+        }
     }
 
-    /// What a rule with `signature` would cost everybody else: the share of the past, without what matches `described`
-    /// since `onset`, and of what arrives now, without the storm. The worst of the pasts that are known. `None` until
-    /// enough is known.
-    pub fn collateral(&self, _signature: &Signature, _storm: &Named<'_>) -> Option<Collateral> {
-        None
+    /// What rises now, the costliest first: at most [`Settings::rises_max`] at each scale, none of them inside another,
+    /// unless it stands out there by what sends it. Empty while no past is known.
+    pub fn rises(&mut self, now: UnixTime) -> Vec<Rise> {
+        let mut rises: Vec<Rise> = Vec::new();
+        for scale in Scale::ALL {
+            let end = self.recent.end(scale);
+            if end != self.views[scale as usize].until {
+                self.look(scale, end, &rises);
+            }
+            let is_current = end.saturating_add(scale.span()) >= now;
+            let view = &self.views[scale as usize];
+            let others =
+                view.rises.iter().filter(|rise| is_current && !rises.iter().any(|told| is_same(told, rise)));
+            let others: Vec<Rise> = others.cloned().collect();
+            rises.extend(others);
+        }
+        rises
+    }
+
+    /// What a rule with `signature` would cost everybody else: the share of the past, without what matches the storm's
+    /// description since its onset, and of what arrives now, without the storm. The worst of the pasts that are known.
+    /// `None` until enough is known.
+    pub fn collateral(&self, signature: &Signature, storm: &Named<'_>) -> Option<Collateral> {
+        let matcher = Matcher::new(signature);
+        let described = Matcher::new(storm.described);
+        let until = self.recent.until();
+        let onset = UnixTime(storm.onset.0.saturating_sub(5000));
+        let of_past =
+            self.past.all(until).filter(|past| past.known() >= self.settings.known_min).filter_map(|past| {
+                let members = past.specimens().map(|weighted| (weighted.specimen, weighted.rate));
+                let is_storm = |specimen: &Specimen| specimen.at >= onset && described.matches(specimen);
+                let tally = Tally::of(members, &matcher, is_storm);
+                (tally.specimens() >= COLLATERAL_SAMPLE_MIN).then(|| tally.collateral())
+            });
+        let past = of_past.reduce(worse)?;
+        let present = self.recent.present(Scale::Seconds);
+        let members = present.specimens.iter().map(|specimen| (specimen, present.weight(specimen)));
+        let bystanders = Tally::of(members, &matcher, |specimen| described.matches(specimen)).bystanders();
+        Some(bystanders.map_or(past, |bystanders| worse(past, bystanders)))
+    }
+
+    /// A sample of the longest past that is known, without storms that have a name, and the requests per second that
+    /// each exchange stands for.
+    pub fn past_exchanges(&self) -> Vec<(&Specimen, f64)> {
+        self.past.longest().specimens().map(|weighted| (&**weighted.specimen, weighted.rate)).collect()
+    }
+
+    /// Specimens that it holds now, those twice that it holds twice: what its memory is made of.
+    pub fn specimens(&self) -> usize {
+        self.recent.len() + self.past.len()
+    }
+
+    fn look(&mut self, scale: Scale, end: UnixTime, shorter: &[Rise]) {
+        let span = scales::span(scale);
+        let mut view = std::mem::take(&mut self.views[scale as usize]);
+        view.until = end;
+        view.rises.clear();
+        if self.past.span(span).known() >= scales::known_min(scale, &self.settings) {
+            self.fill(&mut view, scale, shorter);
+        }
+        self.views[scale as usize] = view;
+    }
+
+    fn fill(&mut self, view: &mut View, scale: Scale, shorter: &[Rise]) {
+        let until = view.until;
+        let site_past = *self.site_past.get_or_insert_with(|| {
+            let members = self.past.span(Span::Minutes).specimens();
+            evaluation::profile_of(members.map(|weighted| (weighted.specimen, weighted.rate)))
+        });
+        let present = self.recent.present(scale);
+        let cells = &self.cells[scales::span(scale) as usize];
+        let mut evaluation =
+            Evaluation::new(&self.settings, scale, (&self.recent, &present), (&self.past, cells), site_past);
+        for rise in shorter {
+            evaluation.peel(&Matcher::new(&rise.signature));
+        }
+        let is_fresh = |told: &Told| {
+            until < told.explained.saturating_add(EXPLAINED) && until >= told.first.saturating_add(YOUNG)
+        };
+        let (fresh, stale): (Vec<Told>, Vec<Told>) =
+            std::mem::take(&mut view.told).into_iter().partition(is_fresh);
+        for (rise, mut told) in evaluation.rises(&fresh) {
+            // An explanation that was found again is not young.
+            let known = stale.iter().find(|known| known.explanation.signature == told.explanation.signature);
+            told.first = known.map_or(told.first, |known| known.first);
+            view.rises.push(rise);
+            view.told.push(told);
+        }
     }
 }
+
+/// Whether a longer scale tells what a shorter one told.
+fn is_same(told: &Rise, rise: &Rise) -> bool {
+    told.signature == rise.signature
+        || told.signature.covers(&rise.described)
+        || rise.signature.covers(&told.described)
+}
+
+#[cfg(test)]
+mod tests;

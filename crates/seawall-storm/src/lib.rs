@@ -9,14 +9,17 @@
 //! ```
 
 pub mod agent;
-
 mod auto;
+pub mod baseline;
 pub mod batch;
+mod collateral;
 mod declared;
 pub mod derive;
 pub mod detector;
+mod estimate;
 pub mod event;
 pub mod evidence;
+mod explain;
 pub mod fact;
 pub mod interval;
 pub mod judge;

@@ -85,6 +85,8 @@ pub struct Rise {
     /// What had matched the signature before the onset, in the longest past that is known; `sample` is zero if nothing
     /// did. A set with a past of many clients has readers in it.
     pub precedent: Profile,
+    /// Cost per second of what matches the signature at the same hour of earlier days, once that is known.
+    pub same_hour: Option<Cost>,
     /// For how long the past has been watched that was compared.
     pub known: Duration,
 }

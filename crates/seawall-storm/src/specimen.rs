@@ -136,7 +136,17 @@ impl Specimen {
 
     /// A text of [`TEXTS`].
     pub(crate) fn kept(&self, kind: FactKind) -> &str {
-        let Some(index) = TEXTS.iter().position(|text| *text == kind) else { return "" };
+        let index = match kind {
+            FactKind::Host => 0,
+            FactKind::Method => 1,
+            FactKind::Path => 2,
+            FactKind::QueryShape => 3,
+            FactKind::UserAgent => 4,
+            FactKind::RefererHost => 5,
+            FactKind::TlsFingerprint => 6,
+            _ => return "",
+        };
+        debug_assert_eq!(TEXTS[index], kind);
         let begin = index.checked_sub(1).map_or(0, |before| self.values.ends[before]);
         &self.values.text[usize::from(begin)..usize::from(self.values.ends[index])]
     }

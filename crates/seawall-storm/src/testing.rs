@@ -1,6 +1,8 @@
 //! Exchanges and specimens for tests, in few words.
 
+pub(crate) mod play;
 pub(crate) mod rises;
+pub(crate) mod site;
 pub(crate) mod traffic;
 
 use std::net::{IpAddr, Ipv4Addr};

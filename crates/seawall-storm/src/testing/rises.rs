@@ -48,6 +48,7 @@ pub(crate) fn rise(terms: &[Term], now: &[Arc<Specimen>], before: &[Arc<Specimen
         profile: Profile::of(&exchanges, Duration::from_secs(5)),
         past: Profile::of(&before, Duration::from_secs(600)),
         precedent: Profile::of(&matched, Duration::from_secs(600)),
+        same_hour: None,
         known: Duration::from_secs(3600),
     }
 }

@@ -1,0 +1,393 @@
+//! [`Evaluation`]: one scale's present against its past: what is hot, what explains it, and whether that is a rise.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_http::UnixTime;
+
+use super::recent::Recent;
+use super::{Settings, scales};
+use crate::baseline::{Baseline, Cells, KeyHash, Past};
+use crate::estimate::Weights;
+use crate::explain::{self, Explanation, Growth, Point, Question};
+use crate::fact::FactKind;
+use crate::measure::{Cost, Measure};
+use crate::rise::{Profile, Rise, Scale};
+use crate::signature::Matcher;
+use crate::specimen::{FactKey, Specimen};
+use crate::window::Window;
+
+/// One scale's present against its past.
+pub(super) struct Evaluation<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) scale: Scale,
+    pub(super) recent: &'a Recent,
+    pub(super) past: &'a Past,
+    pub(super) cells: &'a Cells,
+    pub(super) site_past: Profile,
+    present: Vec<Point<'a>>,
+    before: Vec<Point<'a>>,
+    pasts: Vec<Vec<Point<'a>>>,
+    growths: [Option<Growth>; 4],
+    site: Cost,
+    usual: Cost,
+}
+
+/// What was told a moment ago, and what need not be looked up again.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) explanation: Explanation,
+    pub(super) measure: Measure,
+    pub(super) history: History,
+    pub(super) first: UnixTime,
+    pub(super) explained: UnixTime,
+}
+
+/// What windows and pasts tell of a rise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct History {
+    pub(super) onset: UnixTime,
+    /// Of cost per second in the past.
+    pub(super) variance: f64,
+    pub(super) precedent: Profile,
+    pub(super) same_hour: Option<Cost>,
+}
+
+/// A value is looked at if its excess is three standard deviations of chance: so squared.
+const CHANCE: f64 = 9.0;
+
+/// A rise goes back to where it is above this share of its excess.
+const ONSET_SHARE: f64 = 0.25;
+
+/// So many windows in a row may be below, within a rise.
+const GAPS_MAX: usize = 2;
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        scale: Scale,
+        (recent, present): (&'a Recent, &'a Window),
+        (past, cells): (&'a Past, &'a Cells),
+        site_past: Profile,
+    ) -> Self {
+        let seconds = seconds_of(present).max(1.0);
+        let points = present
+            .specimens
+            .iter()
+            .map(|specimen| Point { specimen, rate: present.weight(specimen) / seconds });
+        let baseline = past.span(scales::span(scale));
+        Self {
+            settings,
+            scale,
+            recent,
+            past,
+            cells,
+            site_past,
+            present: points.collect(),
+            before: points_of(baseline),
+            pasts: Vec::new(),
+            growths: [None; 4],
+            site: present.total.scaled(1.0 / seconds),
+            usual: baseline.total_rate(),
+        }
+    }
+
+    /// What was told before, if it still rises, and then what else there is: what sends first, since that stands out in
+    /// a crowd too, and a crowd that was told must not hide it.
+    pub(super) fn rises(&mut self, told: &[Told]) -> Vec<(Rise, Told)> {
+        let (senders, others): (Vec<&Told>, Vec<&Told>) =
+            told.iter().partition(|told| told.explanation.by_sender);
+        let mut rises = Vec::new();
+        self.tell_again(&senders, &mut rises);
+        self.tell(true, &mut rises);
+        self.tell_again(&others, &mut rises);
+        self.tell(false, &mut rises);
+        rises
+    }
+
+    fn tell_again(&mut self, told: &[&Told], rises: &mut Vec<(Rise, Told)>) {
+        for told in told {
+            if let Some(rise) = self.rise(&told.explanation, told.measure, Some(told)) {
+                rises.push(rise);
+            }
+        }
+    }
+
+    fn tell(&mut self, by_sender: bool, rises: &mut Vec<(Rise, Told)>) {
+        let mut barred = [false; 4];
+        while rises.len() < self.settings.rises_max {
+            let Some(measure) = self.hottest(by_sender, barred) else { return };
+            let explanation = self.explain(measure, by_sender);
+            match explanation.and_then(|explanation| self.rise(&explanation, measure, None)) {
+                Some(rise) => rises.push(rise),
+                None => barred[measure as usize] = true,
+            }
+        }
+    }
+
+    /// How everything else has grown; looked at once, and only when something is hot.
+    fn growth(&mut self, measure: Measure) -> Growth {
+        let growths = &mut self.growths[measure as usize];
+        *growths.get_or_insert_with(|| Growth::between(&self.before, &self.present, measure))
+    }
+
+    /// Leaves out what is explained.
+    pub(super) fn peel(&mut self, matcher: &Matcher) {
+        self.present.retain(|point| !matcher.matches(point.specimen));
+        self.before.retain(|point| !matcher.matches(point.specimen));
+    }
+
+    /// The measure by which some single value costs most beyond its past, if that is anybody's trouble.
+    fn hottest(&mut self, by_sender: bool, barred: [bool; 4]) -> Option<Measure> {
+        let hot = self.hot(by_sender, [1.0; 4], barred);
+        if hot == [0.0; 4] {
+            return None;
+        }
+        // Something is; but perhaps everything grows.
+        let growths = Measure::ALL.map(|measure| {
+            if hot[measure as usize] == 0.0 {
+                return 1.0;
+            }
+            let growth = self.growth(measure);
+            if by_sender { growth.senders } else { growth.all }
+        });
+        let hot = self.hot(by_sender, growths, barred);
+        let hottest = Measure::ALL
+            .into_iter()
+            .max_by(|one, other| hot[*one as usize].total_cmp(&hot[*other as usize]))?;
+        (hot[hottest as usize] > 0.0).then_some(hottest)
+    }
+
+    /// By measure, how much a single value costs beyond its past in terms of what is anybody's trouble; 0 if that is
+    /// less than 1.
+    fn hot(&self, by_sender: bool, growths: [f64; 4], barred: [bool; 4]) -> [f64; 4] {
+        let kinds: &[FactKind] = if by_sender { &explain::SENDER } else { &explain::SEARCHED };
+        let mut now: HashMap<FactKey, (Cost, Cost, usize), KeyHash> = HashMap::default();
+        for point in &self.present {
+            let cost = point.specimen.cost.scaled(point.rate);
+            let squares = Cost(cost.0.map(|cost| cost * cost));
+            for kind in kinds {
+                let cell = now.entry(point.specimen.key(*kind)).or_default();
+                cell.0 += cost;
+                cell.1 += squares;
+                cell.2 += 1;
+            }
+        }
+        now.remove(&FactKey::UNKNOWN);
+        let mut hot = [0.0; 4];
+        for measure in Measure::ALL.into_iter().filter(|measure| !barred[*measure as usize]) {
+            let least = self.least(growths[measure as usize])[measure];
+            for (key, (cost, squares, specimens)) in &now {
+                if cost[measure] < least || *specimens < self.settings.specimens_min {
+                    continue;
+                }
+                let excess = cost[measure] - growths[measure as usize] * self.cells.get(*key).0[measure];
+                let is_pure = !by_sender || excess >= explain::PURITY_OF_SENDERS * cost[measure];
+                if excess >= least && is_pure && excess * excess >= CHANCE * squares[measure] {
+                    hot[measure as usize] = f64::max(hot[measure as usize], excess / least);
+                }
+            }
+        }
+        hot
+    }
+
+    /// The least excess per second that is anybody's trouble, by measure.
+    fn least(&self, growth: f64) -> Cost {
+        let of = |measure: Measure| {
+            (self.settings.share_min * growth * self.usual[measure]).max(self.settings.floor[measure])
+        };
+        Cost(Measure::ALL.map(of))
+    }
+
+    fn explain(&mut self, measure: Measure, by_sender: bool) -> Option<Explanation> {
+        if self.pasts.is_empty() {
+            let now = self.recent.until();
+            self.pasts = self.past.all(now).filter(|baseline| !baseline.is_empty()).map(points_of).collect();
+        }
+        let growth = self.growth(measure);
+        let question = Question {
+            present: &self.present,
+            past: &self.before,
+            pasts: &self.pasts,
+            measure,
+            growth,
+            least: self.least(growth.all)[measure],
+            by_sender,
+        };
+        explain::explain(&question, self.settings)
+    }
+
+    /// The explanation as a rise, if it is great enough, lasts, and is beyond its past's own variation. What matches it
+    /// is left out from then on.
+    fn rise(
+        &mut self,
+        explanation: &Explanation,
+        measure: Measure,
+        told: Option<&Told>,
+    ) -> Option<(Rise, Told)> {
+        let matcher = Matcher::new(&explanation.signature);
+        let split = |points: &[Point<'a>]| -> (Vec<Point<'a>>, Vec<Point<'a>>) {
+            points.iter().partition(|point| matcher.matches(point.specimen))
+        };
+        let (matched, present) = split(&self.present);
+        let (known, before) = split(&self.before);
+        let growth = explanation.growth;
+        let (rate, expected) = (cost_of(&matched), cost_of(&known).scaled(growth));
+        let excess = above(rate, expected);
+        let mut weights = Weights::default();
+        matched.iter().for_each(|point| weights.add(point.rate * point.specimen.cost[measure]));
+        let is_little = excess[measure] < self.least(growth)[measure]
+            || weights.effective() < self.settings.specimens_min as f64;
+        if is_little {
+            return None;
+        }
+        let history = match told {
+            Some(told) => told.history,
+            None => self.history(&matcher, measure, expected[measure], excess[measure])?,
+        };
+        let variance = weights.squares() + growth * growth * history.variance;
+        let significance = excess[measure] / variance.max(f64::MIN_POSITIVE).sqrt();
+        if significance < self.settings.significance_min {
+            return None;
+        }
+        (self.present, self.before) = (present, before);
+        let whole = self.site[measure] - growth * self.usual[measure];
+        let now = self.recent.until();
+        let told = Told {
+            explanation: explanation.clone(),
+            measure,
+            history,
+            first: told.map_or(now, |told| told.first),
+            explained: told.map_or(now, |told| told.explained),
+        };
+        let rise = Rise {
+            signature: explanation.signature.clone(),
+            described: explanation.described.clone(),
+            scale: self.scale,
+            measure,
+            rate,
+            expected,
+            excess,
+            site: self.site,
+            site_expected: self.usual,
+            growth,
+            recall: (excess[measure] / whole.max(excess[measure])).clamp(0.0, 1.0),
+            onset: history.onset,
+            last: matched.iter().map(|point| point.specimen.at).max()?,
+            significance,
+            confidence: confidence(significance, excess[measure] / rate[measure]),
+            specimens: matched.iter().map(|point| Arc::clone(point.specimen)).collect(),
+            profile: profile_of(matched.iter().map(|point| (point.specimen, point.rate))),
+            past: self.site_past,
+            precedent: history.precedent,
+            same_hour: history.same_hour,
+            known: self.past.span(scales::span(self.scale)).known(),
+        };
+        Some((rise, told))
+    }
+
+    /// What the windows and pasts tell of it. None if it shows in too few of the present's windows.
+    fn history(&self, matcher: &Matcher, measure: Measure, expected: f64, excess: f64) -> Option<History> {
+        let onset = self.onset(matcher, measure, expected, excess)?;
+        let same_hour = self.past.same_hour(self.recent.until());
+        Some(History {
+            onset,
+            variance: self.variance(matcher, measure),
+            precedent: self.precedent(matcher, onset),
+            same_hour: same_hour.map(|hour| hour.rate(|specimen| matcher.matches(specimen))),
+        })
+    }
+
+    /// What matched before, in the longest past.
+    fn precedent(&self, matcher: &Matcher, onset: UnixTime) -> Profile {
+        let longest = self.past.longest().specimens();
+        let members =
+            longest.filter(|weighted| weighted.specimen.at < onset && matcher.matches(weighted.specimen));
+        profile_of(members.map(|weighted| (weighted.specimen, weighted.rate)))
+    }
+
+    /// When it began: the first of the windows in a row in which it is above a part of its excess. None if it shows in
+    /// too few of the present's windows.
+    fn onset(&self, matcher: &Matcher, measure: Measure, expected: f64, excess: f64) -> Option<UnixTime> {
+        let value = |window: &&Window| {
+            let members = window.specimens.iter().filter(|specimen| matcher.matches(specimen));
+            let sum: f64 = members.map(|specimen| window.weight(specimen) * specimen.cost[measure]).sum();
+            sum / seconds_of(window).max(1.0)
+        };
+        let is_above = |window: &&Window| value(window) >= expected + ONSET_SHARE * excess;
+        let lasting = self.recent.of(self.scale).filter(is_above).count();
+        if lasting < scales::lasting(self.scale, self.settings) {
+            return None;
+        }
+        let mut onset = None;
+        let mut gaps = 0;
+        for window in self.recent.steps(self.scale).iter().rev() {
+            if is_above(window) {
+                let first = window.specimens.iter().filter(|specimen| matcher.matches(specimen));
+                onset = first.map(|specimen| specimen.at).min().or(onset);
+                gaps = 0;
+            } else {
+                gaps += 1;
+            }
+            if gaps > GAPS_MAX && onset.is_some() {
+                break;
+            }
+        }
+        onset
+    }
+
+    /// Variance of the past's cost per second over the scale's span: of the steps in which it is known.
+    fn variance(&self, matcher: &Matcher, measure: Measure) -> f64 {
+        let baseline = self.past.span(scales::span(self.scale));
+        let step = scales::step(self.scale).as_millis() as u64;
+        let end =
+            baseline.specimens().map(|weighted| weighted.specimen.at.0).max().unwrap_or_default() / step;
+        let known = baseline.known().min(scales::reach(self.scale)).as_millis() as u64 / step;
+        let mut steps = vec![0.0; usize::try_from(known).unwrap_or(0)];
+        for weighted in baseline.specimens().filter(|weighted| matcher.matches(weighted.specimen)) {
+            let age = end.saturating_sub(weighted.specimen.at.0 / step) as usize;
+            if let Some(sum) = steps.get_mut(age) {
+                *sum += weighted.requests * weighted.specimen.cost[measure];
+            }
+        }
+        let seconds = step as f64 / 1000.0;
+        let count = steps.len() as f64;
+        if count < 2.0 {
+            return 0.0;
+        }
+        let mean = steps.iter().sum::<f64>() / count;
+        let squares: f64 = steps.iter().map(|sum| (sum - mean).powi(2)).sum();
+        // A shorter span varies more than the step; of a longer one nothing better is known.
+        let shorter = (seconds / self.scale.span().as_secs_f64()).max(1.0);
+        squares / (count - 1.0) / (seconds * seconds) * shorter
+    }
+}
+
+/// 0 to 1: that it is no chance, and that what matches is new.
+fn confidence(significance: f64, purity: f64) -> f64 {
+    let is_real = 1.0 - (-significance / 3.0).exp();
+    (is_real * purity).clamp(0.0, 1.0)
+}
+
+fn points_of(baseline: &Baseline) -> Vec<Point<'_>> {
+    baseline.specimens().map(|weighted| Point { specimen: weighted.specimen, rate: weighted.rate }).collect()
+}
+
+fn cost_of(points: &[Point<'_>]) -> Cost {
+    points.iter().fold(Cost::default(), |sum, point| sum + point.specimen.cost.scaled(point.rate))
+}
+
+fn above(rate: Cost, expected: Cost) -> Cost {
+    Cost(Measure::ALL.map(|measure| (rate[measure] - expected[measure]).max(0.0)))
+}
+
+fn seconds_of(window: &Window) -> f64 {
+    Duration::from_millis(window.until.0.saturating_sub(window.from.0)).as_secs_f64()
+}
+
+/// Of specimens, each with the requests per second that it stands for.
+pub(super) fn profile_of<'a>(members: impl Iterator<Item = (&'a Arc<Specimen>, f64)>) -> Profile {
+    let members: Vec<(&Specimen, f64)> = members.map(|(specimen, rate)| (&**specimen, rate)).collect();
+    Profile::of(&members, Duration::from_secs(1))
+}

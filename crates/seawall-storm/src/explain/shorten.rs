@@ -1,0 +1,179 @@
+//! Takes the fewest facts of a description that match hardly more than all of them do.
+
+use std::collections::BTreeSet;
+
+use super::bits::Bits;
+use super::candidate::{Candidate, Fact};
+use super::closure::Description;
+use super::scene::{Point, Scene};
+use crate::detector::Settings;
+use crate::fact::FactKind;
+use crate::signature::{Signature, Term};
+
+/// A signature may match this share of a past more than the description: a fifth of the collateral that a rule may have
+/// at most, so that what a shorter rule costs is never what forbids it.
+const SLACK: f64 = 0.0002;
+
+/// And this share of what else arrives now.
+const SLACK_NOW: f64 = 0.0005;
+
+/// The description holds for 98 % of the rise, so this share of it is what is left of the rise, not somebody else.
+const REMAINDER: f64 = 0.03;
+
+/// Facts that are tried; with up to 4 of them in a signature, some 4,000 conjunctions.
+const FACTS_MAX: usize = 18;
+
+/// The signature, and the description as one, without what follows from the rest of it. None if rules cannot express
+/// any of it.
+pub(super) fn shorten(
+    scene: &Scene<'_>,
+    description: &Description,
+    pasts: &[Vec<Point<'_>>],
+    settings: &Settings,
+) -> Option<(Signature, Signature)> {
+    let examples: Vec<_> = scene.present.iter().map(|point| point.specimen).collect();
+    let mut named: Vec<(&Candidate, Term)> = description
+        .facts
+        .iter()
+        .filter_map(|candidate| Some((candidate, candidate.fact.term(&examples)?)))
+        .collect();
+    named.sort_by(|(one, term), (other, than)| {
+        one.fact.effort().cmp(&other.fact.effort()).then(term.cmp(than))
+    });
+    let described = narrowest(&named);
+    let usable: Vec<&(&Candidate, Term)> =
+        named.iter().filter(|(_, term)| term.is_expressible()).take(FACTS_MAX).collect();
+    let facts: Vec<(&Fact, &Term)> = usable.iter().map(|(candidate, term)| (&candidate.fact, term)).collect();
+    let all: Vec<(&Fact, &Term)> = named.iter().map(|(candidate, term)| (&candidate.fact, term)).collect();
+    let mut universes: Vec<Universe> =
+        pasts.iter().map(|past| Universe::of(past, &facts, &all, false)).collect();
+    universes.push(Universe::of(scene.present, &facts, &all, true));
+    let chosen = choose(&facts, &universes, settings.terms_max)?;
+    let signature = Signature::new(chosen.iter().map(|number| facts[*number].1.clone()));
+    (!signature.is_empty()).then_some((signature, described))
+}
+
+/// The terms that do not follow from another one.
+fn narrowest(named: &[(&Candidate, Term)]) -> Signature {
+    let follows = |candidate: &Candidate| {
+        named
+            .iter()
+            .any(|(other, _)| other.fact != candidate.fact && candidate.fact.follows_from(&other.fact))
+    };
+    Signature::new(named.iter().filter(|(candidate, _)| !follows(candidate)).map(|(_, term)| term.clone()))
+}
+
+/// A sample, and where each fact holds in it.
+struct Universe {
+    rates: Vec<f64>,
+    /// Of the facts that may be chosen.
+    facts: Vec<Bits>,
+    /// Of all facts together.
+    described: Bits,
+    /// Requests per second that are not described.
+    others: f64,
+    is_present: bool,
+}
+
+impl Universe {
+    fn of(points: &[Point<'_>], facts: &[(&Fact, &Term)], all: &[(&Fact, &Term)], is_present: bool) -> Self {
+        let mut sets = vec![Bits::none(points.len()); facts.len()];
+        let mut described = Bits::none(points.len());
+        let words: Vec<Option<&str>> = facts.iter().map(|(_, term)| product(term)).collect();
+        let others: Vec<&Fact> = all
+            .iter()
+            .map(|(fact, _)| *fact)
+            .filter(|fact| !facts.iter().any(|(of, _)| of == fact))
+            .collect();
+        for (number, point) in points.iter().enumerate() {
+            let mut is_described = true;
+            for (((fact, _), word), set) in facts.iter().zip(&words).zip(&mut sets) {
+                if fact.holds(point.specimen, *word) {
+                    set.insert(number);
+                } else {
+                    is_described = false;
+                }
+            }
+            if is_described && others.iter().all(|fact| fact.holds(point.specimen, None)) {
+                described.insert(number);
+            }
+        }
+        let rates: Vec<f64> = points.iter().map(|point| point.rate).collect();
+        let others = Bits::all(points.len()).without(&described).sum(&rates);
+        Self { rates, facts: sets, described, others, is_present }
+    }
+
+    /// Share of the others that these facts match, beyond what is allowed.
+    fn excess(&self, chosen: &[usize]) -> f64 {
+        let all = Bits::all(self.rates.len());
+        let matched = chosen.iter().fold(all, |matched, number| matched.and(&self.facts[*number]));
+        let others = matched.without(&self.described).sum(&self.rates);
+        if !self.is_present {
+            return (others / self.others.max(f64::MIN_POSITIVE) - SLACK).max(0.0);
+        }
+        let remainder = REMAINDER * self.described.sum(&self.rates);
+        ((others - remainder) / self.others.max(f64::MIN_POSITIVE) - SLACK_NOW).max(0.0)
+    }
+}
+
+/// The product that the term's rule looks for as a word.
+fn product(term: &Term) -> Option<&str> {
+    match term {
+        Term::Fact { kind: FactKind::AgentProduct, values } => match values.as_slice() {
+            [crate::fact::FactValue::Text(product)] => Some(product),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The shortest choice that matches no more than is allowed; of several, that on which a site can act best. If none
+/// does, the one that matches least.
+fn choose(facts: &[(&Fact, &Term)], universes: &[Universe], terms_max: usize) -> Option<Vec<usize>> {
+    let mut least: Option<(f64, Vec<usize>)> = None;
+    for len in 1..=terms_max.min(facts.len()) {
+        let mut fitting: BTreeSet<(u32, Vec<usize>)> = BTreeSet::new();
+        for_each_choice(facts.len(), len, &mut |chosen| {
+            let excess = universes.iter().map(|universe| universe.excess(chosen)).fold(0.0, f64::max);
+            if excess <= 0.0 {
+                fitting
+                    .insert((chosen.iter().map(|number| facts[*number].0.effort()).sum(), chosen.to_vec()));
+            } else if least.as_ref().is_none_or(|(least, _)| excess < least * 0.9) {
+                least = Some((excess, chosen.to_vec()));
+            }
+        });
+        if let Some((_, chosen)) = fitting.into_iter().next() {
+            return Some(chosen);
+        }
+    }
+    least.map(|(_, chosen)| chosen)
+}
+
+/// Every choice of `len` out of `count`, in order.
+fn for_each_choice(count: usize, len: usize, visit: &mut impl FnMut(&[usize])) {
+    let mut chosen: Vec<usize> = (0..len).collect();
+    if len > count {
+        return;
+    }
+    loop {
+        visit(&chosen);
+        let Some(place) = (0..len).rev().find(|place| chosen[*place] < count - len + place) else { return };
+        chosen[place] += 1;
+        for next in place + 1..len {
+            chosen[next] = chosen[next - 1] + 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_choice_is_visited_once_in_order() {
+        let mut visited = Vec::new();
+        for_each_choice(4, 2, &mut |chosen| visited.push(chosen.to_vec()));
+        assert_eq!(visited, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+        for_each_choice(1, 2, &mut |_| unreachable!());
+    }
+}
