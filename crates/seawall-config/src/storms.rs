@@ -34,6 +34,7 @@ impl Default for DetectConfig {
             pause_time: Duration::from_secs(60),
             clear_time: Duration::from_secs(1800),
             least_clients: 20,
+            evidence: false,
         }
     }
 }
@@ -48,6 +49,9 @@ pub(crate) fn read_detect(value: Value<'_>, problems: &mut Problems) -> Option<D
     let mut table = value.open(&manual::DETECT, problems)?;
     let mut detect = DetectConfig::default();
     table.set("enabled", &mut detect.enabled, problems, |value, problems| value.boolean(problems));
+    table.set("evidence", &mut detect.evidence, problems, |value, problems| {
+        value.choice(&[("asked", false), ("storms", true)], problems)
+    });
     table.set("least-share", &mut detect.least_share, problems, |value, problems| {
         value.share(Share::percent(1)..=Share::ALL, problems)
     });

@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use seawall_report::Account;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 mod listener;
 
 use crate::control::{
-    AcceptRequest, CacheView, Intermediary, LimitTable, OriginView, ProposalView, PurgeRequest, Purged,
-    Reloaded, RuleChange, RuleView, Status, StormTable, StormView,
+    AcceptRequest, CacheView, EvidenceRequest, EvidenceView, Intermediary, LimitTable, OriginView,
+    ProposalView, PurgeRequest, Purged, Reloaded, RuleChange, RuleView, Status, StormTable, StormView,
 };
 use crate::problem::Problem;
 use crate::token::Token;
@@ -209,6 +210,39 @@ impl Client {
     /// See [`ClientError`].
     pub fn decline_proposal(&self, id: &str) -> Result<ProposalView, ClientError> {
         self.ask(Method::POST, &format!("/api/v1/proposals/{}/decline", encode(id)), None)
+    }
+
+    /// All that is known of a storm.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn account(&self, id: &str) -> Result<Account, ClientError> {
+        self.ask(Method::GET, &format!("/api/v1/storms/{}/account", encode(id)), None)
+    }
+
+    /// Begins to collect what exchanges of a storm look like.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn open_evidence(&self, id: &str, request: &EvidenceRequest) -> Result<EvidenceView, ClientError> {
+        let path = format!("/api/v1/storms/{}/evidence", encode(id));
+        self.ask(Method::POST, &path, Some(&serde_json::json!(request)))
+    }
+
+    /// What was collected.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn evidence(&self, id: &str) -> Result<EvidenceView, ClientError> {
+        self.ask(Method::GET, &format!("/api/v1/storms/{}/evidence", encode(id)), None)
+    }
+
+    /// Ends collecting, and deletes what was collected.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn delete_evidence(&self, id: &str) -> Result<(), ClientError> {
+        self.ask(Method::DELETE, &format!("/api/v1/storms/{}/evidence", encode(id)), None)
     }
 
     fn ask<T: DeserializeOwned>(

@@ -6,8 +6,10 @@
 //! changes its meaning.
 
 mod cache;
+mod evidence;
 mod storms;
 
+use seawall_report::Account;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -15,6 +17,7 @@ use utoipa::ToSchema;
 use crate::metrics::Snapshot;
 
 pub use self::cache::{CacheView, DiskState, PurgeRequest, Purged, TierView};
+pub use self::evidence::{EvidenceRequest, EvidenceView, ExhibitView};
 pub use self::storms::{
     AcceptMode, AcceptRequest, CollateralView, CostView, CurveView, EstimateView, ProposalView, StormTable,
     StormView,
@@ -100,6 +103,31 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// As [`Control::storm`].
     fn decline_proposal(&self, id: &str) -> Result<ProposalView, ControlError>;
+
+    /// All that is known of a storm, for a report.
+    ///
+    /// # Errors
+    /// As [`Control::storm`].
+    fn account(&self, id: &str) -> Result<Account, ControlError>;
+
+    /// Begins to collect what exchanges of a storm look like; of one storm at a time.
+    ///
+    /// # Errors
+    /// As [`Control::storm`]; [`ControlError::Conflict`] if evidence of another one is being collected, or the storm has no
+    /// signature that a rule could have, [`ControlError::Invalid`] for a number that cannot be.
+    fn open_evidence(&self, id: &str, request: &EvidenceRequest) -> Result<EvidenceView, ControlError>;
+
+    /// What was collected.
+    ///
+    /// # Errors
+    /// [`ControlError::Gone`] if nothing was, or it was deleted; [`ControlError::Failed`] if it cannot be read.
+    fn evidence(&self, id: &str) -> Result<EvidenceView, ControlError>;
+
+    /// Ends collecting, and deletes what was collected.
+    ///
+    /// # Errors
+    /// As [`Control::evidence`].
+    fn delete_evidence(&self, id: &str) -> Result<(), ControlError>;
 }
 
 /// Whether the process takes requests.

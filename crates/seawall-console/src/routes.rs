@@ -38,6 +38,11 @@ pub(crate) fn router(api: Api, token: Arc<Token>) -> Router {
         .route("/api/v1/rules/{name}/disable", post(disable_rule))
         .route("/api/v1/storms", get(storms::storms))
         .route("/api/v1/storms/{id}", get(storms::storm))
+        .route("/api/v1/storms/{id}/account", get(storms::account))
+        .route(
+            "/api/v1/storms/{id}/evidence",
+            get(storms::evidence).post(storms::open_evidence).delete(storms::delete_evidence),
+        )
         .route("/api/v1/proposals", get(storms::proposals))
         .route("/api/v1/proposals/{id}/accept", post(storms::accept))
         .route("/api/v1/proposals/{id}/decline", post(storms::decline))

@@ -11,12 +11,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use seawall_console::client::ClientError;
 use seawall_console::control::{
-    AcceptMode, AcceptRequest, CacheView, Control, ControlError, CostView, Intermediary, LimitTable,
-    OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleChange, RuleState, RuleView,
-    Status, StormTable, StormView,
+    AcceptMode, AcceptRequest, CacheView, Control, ControlError, CostView, EvidenceRequest, EvidenceView,
+    ExhibitView, Intermediary, LimitTable, OriginView, ProposalView, PurgeRequest, Purged, Readiness,
+    Reloaded, RuleChange, RuleState, RuleView, Status, StormTable, StormView,
 };
 use seawall_console::metrics::Snapshot;
 use seawall_console::{Client, Problem, Server, Token, serve};
+use seawall_report::Account;
 use serde_json::{Value, json};
 
 /// A process that keeps its rules in memory.
@@ -170,6 +171,31 @@ impl Control for Process {
             "p0XYZ34" => Ok(proposal()),
             _ => Err(ControlError::Conflict { why: "storms are not looked for".to_owned() }),
         }
+    }
+
+    fn account(&self, id: &str) -> Result<Account, ControlError> {
+        self.storm(id)?;
+        Ok(serde_json::from_str(ACCOUNT).expect("an account"))
+    }
+
+    fn open_evidence(&self, id: &str, request: &EvidenceRequest) -> Result<EvidenceView, ControlError> {
+        self.storm(id)?;
+        match request.exchanges {
+            Some(0) => {
+                Err(ControlError::Invalid { problems: vec!["evidence keeps 1 to 200 exchanges".to_owned()] })
+            }
+            _ => Ok(EvidenceView { storm: id.to_owned(), collecting: true, ..EvidenceView::default() }),
+        }
+    }
+
+    fn evidence(&self, id: &str) -> Result<EvidenceView, ControlError> {
+        self.storm(id)?;
+        let exhibit = ExhibitView { method: "POST".to_owned(), ..ExhibitView::default() };
+        Ok(EvidenceView { storm: id.to_owned(), exhibits: vec![exhibit], ..EvidenceView::default() })
+    }
+
+    fn delete_evidence(&self, id: &str) -> Result<(), ControlError> {
+        self.storm(id).map(drop)
     }
 
     fn purge(&self, request: &PurgeRequest) -> Result<Purged, ControlError> {
@@ -615,7 +641,7 @@ fn operations() -> Vec<(String, String, Vec<u16>)> {
 #[test]
 fn the_description_names_every_operation_with_its_errors() {
     let operations = operations();
-    assert_eq!(operations.len(), 22);
+    assert_eq!(operations.len(), 26);
     for (method, path, statuses) in operations {
         assert_eq!(statuses.contains(&401), path.starts_with("/api/"), "{method} {path}");
         assert!(statuses.iter().any(|status| (200..300).contains(status)), "{method} {path}");
@@ -681,4 +707,32 @@ fn whatever_is_sent_the_answer_is_one_that_is_described() {
         Ok(())
     });
     outcome.expect("all described");
+}
+
+const ACCOUNT: &str = r#"{"id":"s0ABC12","site":"site.example","made":9,"program":"seawall","nature":"storm","signature":["method = POST"],
+"described":[],"phase":"growing","onset":1,"named":2,"last":3,
+"rate":{"requests":1.0,"bytes":2.0,"origin-bytes":2.0,"origin-seconds":0.5},
+"peak":{"requests":1.0,"bytes":2.0,"origin-bytes":2.0,"origin-seconds":0.5},
+"total":{"requests":1.0,"bytes":2.0,"origin-bytes":2.0,"origin-seconds":0.5},
+"usual":null,"clients":{"value":1.0,"upper":2.0},"curve":[],"tops":[],"networks":[],"least-clients":20,"zone":null,"week":null,
+"interval":null,"collateral":null,"rule":null,"reasons":[],"actions":[],"effect":null,"unknown":[]}"#;
+
+#[test]
+fn an_account_and_evidence_travel() {
+    let running = Running::new();
+    let client = running.client();
+    let account = client.account("s0ABC12").expect("an account");
+    assert_eq!((account.id.as_str(), account.rate.origin_seconds), ("s0ABC12", 0.5));
+    let asked = EvidenceRequest { content: true, exchanges: Some(20) };
+    assert!(client.open_evidence("s0ABC12", &asked).expect("evidence").collecting);
+    assert_eq!(client.evidence("s0ABC12").expect("evidence").exhibits[0].method, "POST");
+    client.delete_evidence("s0ABC12").expect("deleted");
+    for error in [
+        client.open_evidence("s0ABC12", &EvidenceRequest { exchanges: Some(0), ..asked }).expect_err("none"),
+        client.evidence("s9ZZZ99").expect_err("none"),
+        client.delete_evidence("s9ZZZ99").expect_err("none"),
+        client.account("s9ZZZ99").expect_err("none"),
+    ] {
+        assert!(error.to_string().contains("1 to 200") || error.to_string().contains("s9ZZZ99"), "{error}");
+    }
 }

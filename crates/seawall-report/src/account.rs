@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Everything that is told of one storm. Times are seconds since 1970-01-01T00:00:00Z. No address is in it: networks
 /// come with at least as many clients as the site's least number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Account {
     /// Name of the storm: `s4KQ7ZP`.
     pub id: String,
@@ -83,7 +83,7 @@ pub struct Costs {
 
 /// An estimate with its upper 95 % bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bound {
     /// The best guess.
     pub value: f64,
@@ -93,7 +93,7 @@ pub struct Bound {
 
 /// One span of a storm's course.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Point {
     /// Its beginning.
     pub at: u64,
@@ -107,7 +107,7 @@ pub struct Point {
 
 /// The most frequent values of one fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Top {
     /// The fact, as rules call it.
     pub fact: String,
@@ -117,7 +117,7 @@ pub struct Top {
 
 /// One value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TopValue {
     /// As rules write it; `None` where requests have no such fact.
     pub value: Option<String>,
@@ -127,7 +127,7 @@ pub struct TopValue {
 
 /// One network that many clients of a storm share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Network {
     /// In CIDR notation.
     pub network: String,
@@ -153,7 +153,7 @@ pub struct Zone {
 
 /// How a week goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Week {
     /// `Saturday and Sunday`, say.
     pub rest: String,
@@ -165,7 +165,7 @@ pub struct Week {
 
 /// How often a client comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Interval {
     /// Seconds.
     pub seconds: f64,
@@ -177,7 +177,7 @@ pub struct Interval {
 
 /// What a rule costs everybody else, as shares 0 to 1 of the traffic outside the storm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Collateral {
     /// Of requests.
     pub requests: Bound,
@@ -189,7 +189,7 @@ pub struct Collateral {
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Action {
     /// When.
     pub at: u64,
@@ -199,7 +199,7 @@ pub struct Action {
 
 /// The storm's cost per second before and after something was done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Effect {
     /// In the hour before, or since the onset.
     pub before: Costs,

@@ -20,6 +20,7 @@ use crate::declared::{Declaration, Declared};
 use crate::detector::{Detector, Named, Settings};
 use crate::interval::Interval;
 use crate::judge::Ground;
+use crate::measure::Cost;
 use crate::policy::{Load, Policy};
 use crate::proposal::{Proposal, ProposalId, Stage};
 use crate::proposer::Withheld;
@@ -86,6 +87,8 @@ pub struct StormView<'a> {
     pub senders: &'a Senders,
     /// How often a client comes back, where that shows.
     pub interval: Option<Interval>,
+    /// What the whole site cost per second before it.
+    pub usual: Cost,
     /// Requests of it that rules and limits refused since it was named.
     pub refused: f64,
     /// The rule proposed against it.
@@ -162,6 +165,7 @@ impl Watch {
             series: tracked.series(),
             senders: tracked.senders(),
             interval: tracked.interval(),
+            usual: tracked.usual(),
             refused: tracked.refused(),
             proposal: held.map(|held| &held.proposal),
             stage: held.and_then(|held| held.staging.stage()),

@@ -49,7 +49,7 @@ use self::open::{
 use self::storms::Storms;
 use crate::load::ConfigSource;
 use crate::rulebook::{Entry, Rulebook};
-use crate::state::StateFolder;
+use crate::state::{EvidenceFolder, StateFolder};
 
 /// The process that serves.
 pub struct Edge {
@@ -191,7 +191,7 @@ impl Edge {
         .map_err(EdgeError::one)?;
         let entries = rulebook.list().to_vec();
         let settled = Settled::new(&config);
-        let storms = Storms::new(&config, seeds.storms);
+        let storms = Storms::new(&config, seeds.storms, EvidenceFolder::of(state.path()));
         let changing = Changing {
             config,
             rulebook: Some(rulebook),

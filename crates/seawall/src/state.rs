@@ -26,7 +26,7 @@ use seawall_rules::receipt::{KEY_BYTES, Sealer};
 
 pub use self::archive::{Archive, ArchiveReport, Definition, Known, Standing};
 pub use self::error::StateError;
-pub use self::evidence::{EvidenceFolder, StoredEvidence, StoredExhibit};
+pub use self::evidence::{EvidenceFolder, view_of};
 pub use self::record::{EndReason, Kind};
 
 use self::file::{Secret, Whose};

@@ -27,6 +27,8 @@ pub struct DetectConfig {
     pub clear_time: Duration,
     /// The least number of clients behind a network that is shown.
     pub least_clients: u64,
+    /// Whether evidence is opened for each storm that begins.
+    pub evidence: bool,
 }
 
 /// Cost per second. One of them is enough.

@@ -15,6 +15,7 @@ pub(crate) static DETECT: Section = Section {
         value("least-time", "duration, 1s to 1h", "\"3s\"", "What lasts less is no storm."),
         value("pause-time", "duration, 1s to 1d", "\"1m\"", "A storm of which hardly anything is left for so long has paused. If it comes back it is the same storm."),
         value("clear-time", "duration, 1s to 30d", "\"30m\"", "A storm of which hardly anything is left for so long is over: the machine takes its rules back."),
+        value("evidence", "`\"asked\"` or `\"storms\"`", "\"asked\"", "When evidence is opened, which keeps what up to 200 exchanges of a storm looked like (names of fields, length and type of content; no address) for 72 hours: when somebody asks for it, or for each storm that begins while none is open. Content is only kept if somebody asks."),
         value("least-clients", "whole number, 2 to 1000000", "20", "A network is shown only with at least so many clients behind it: in the list of storms, in reports, anywhere.")
             .foreign(&["k-anonymity", "k"]),
     ],

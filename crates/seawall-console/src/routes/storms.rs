@@ -7,9 +7,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use seawall_report::Account;
 
 use super::{Api, ask, json_of, rule_name};
-use crate::control::{AcceptRequest, ProposalView, RuleView, StormTable, StormView};
+use crate::control::{
+    AcceptRequest, EvidenceRequest, EvidenceView, ProposalView, RuleView, StormTable, StormView,
+};
 use crate::problem::Problem;
 
 /// What is new in the traffic and costs much.
@@ -94,4 +97,86 @@ pub(crate) async fn decline(
 ) -> Result<Json<ProposalView>, Problem> {
     let id = rule_name(id)?;
     ask(api, move |api| api.decline_proposal(&id)).await?.map(Json).map_err(Problem::from)
+}
+
+/// All that is known of a storm, as reports are made from.
+#[utoipa::path(get, path = "/api/v1/storms/{id}/account", tag = "storms",
+    params(("id" = String, Path, description = "The storm's name", example = "s0ABC12")),
+    responses(
+        (status = 200, description = "Cost, course, senders, rule, collateral, what was done, what is not known", body = Object),
+        (status = 404, description = "There is no such storm", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Storms are not looked for", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn account(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Account>, Problem> {
+    let id = rule_name(id)?;
+    ask(api, move |api| api.account(&id)).await?.map(Json).map_err(Problem::from)
+}
+
+/// Begin to collect what exchanges of a storm look like: names and order of fields, length and type of content, and how it
+/// begins if that is asked for. It deletes itself after 72 hours.
+#[utoipa::path(post, path = "/api/v1/storms/{id}/evidence", tag = "storms",
+    params(("id" = String, Path, description = "The storm's name", example = "s0ABC12")),
+    request_body(content = Option<EvidenceRequest>, description = "What; none is 200 exchanges without content"),
+    responses(
+        (status = 201, description = "It is being collected", body = EvidenceView),
+        (status = 400, description = "The content is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such storm", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Evidence of another storm is being collected, the storm cannot be told by a rule, or storms are not looked for", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The content is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The content is not announced as JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It cannot be collected so", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn open_evidence(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+    fields: HeaderMap,
+    content: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let id = rule_name(id)?;
+    let request = match content {
+        Ok(content) if content.is_empty() => EvidenceRequest::default(),
+        content => serde_json::from_value(json_of("what to collect", &fields, content)?)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?,
+    };
+    let evidence = ask(api, move |api| api.open_evidence(&id, &request)).await??;
+    Ok((StatusCode::CREATED, Json(&evidence)).into_response())
+}
+
+/// What was collected of a storm.
+#[utoipa::path(get, path = "/api/v1/storms/{id}/evidence", tag = "storms",
+    params(("id" = String, Path, description = "The storm's name", example = "s0ABC12")),
+    responses(
+        (status = 200, description = "What exchanges looked like", body = EvidenceView),
+        (status = 404, description = "Nothing was collected, or it was deleted", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn evidence(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<EvidenceView>, Problem> {
+    let id = rule_name(id)?;
+    ask(api, move |api| api.evidence(&id)).await?.map(Json).map_err(Problem::from)
+}
+
+/// End collecting, and delete what was collected.
+#[utoipa::path(delete, path = "/api/v1/storms/{id}/evidence", tag = "storms",
+    params(("id" = String, Path, description = "The storm's name", example = "s0ABC12")),
+    responses(
+        (status = 200, description = "It is gone", body = Option<bool>),
+        (status = 404, description = "Nothing was collected, or it was deleted", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It cannot be deleted", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn delete_evidence(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<()>, Problem> {
+    let id = rule_name(id)?;
+    ask(api, move |api| api.delete_evidence(&id)).await?.map(Json).map_err(Problem::from)
 }

@@ -87,6 +87,13 @@ fn relation(kind: FactKind) -> &'static str {
     }
 }
 
+impl FactKind {
+    /// As the rule language names it; where that has none, as reports do.
+    pub fn word(self) -> &'static str {
+        word(self)
+    }
+}
+
 /// The fact as the rule language names it; where that has none, as reports do.
 pub(super) fn word(kind: FactKind) -> &'static str {
     match kind {

@@ -61,6 +61,8 @@ pub(crate) struct Tracked {
     refused: f64,
     /// Requests per second that the past foretold for its signature.
     expected: f64,
+    /// What the whole site cost per second before it.
+    usual: Cost,
 }
 
 impl Tracked {
@@ -116,6 +118,7 @@ impl Tracked {
             seen: VecDeque::new(),
             refused: 0.0,
             expected: rise.expected[Measure::Requests],
+            usual: rise.site_expected,
         };
         for (specimen, weight) in seen {
             tracked.count_one(specimen, *weight);
@@ -210,6 +213,11 @@ impl Tracked {
     /// Requests per second that the past foretold for its signature.
     pub(crate) fn expected(&self) -> f64 {
         self.expected
+    }
+
+    /// What the whole site cost per second before it.
+    pub(crate) fn usual(&self) -> Cost {
+        self.usual
     }
 
     /// From its onset to its last exchange.

@@ -4,15 +4,16 @@ use std::sync::atomic::Ordering;
 
 use seawall_config::config::{Site, Source};
 use seawall_console::control::{
-    AcceptRequest, CacheView, Control, ControlError, Intermediary, LimitTable, LimitView, ListenerView,
-    OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleChange, RuleState, RuleView,
-    SiteView, Status, StormTable, StormView, TierView,
+    AcceptRequest, CacheView, Control, ControlError, EvidenceRequest, EvidenceView, Intermediary, LimitTable,
+    LimitView, ListenerView, OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleChange,
+    RuleState, RuleView, SiteView, Status, StormTable, StormView, TierView,
 };
 use seawall_console::metrics::Snapshot;
 use seawall_http::UnixTime;
 use seawall_proxy::clock;
 use seawall_proxy::intermediaries::Shown;
 use seawall_proxy::origin::HealthState;
+use seawall_report::Account;
 use seawall_rules::definition;
 use seawall_rules::refusal::OriginFault;
 use seawall_rules::rule::Author;
@@ -223,6 +224,22 @@ impl Control for Edge {
 
     fn storm(&self, id: &str) -> Result<StormView, ControlError> {
         self.storm_view(id)
+    }
+
+    fn account(&self, id: &str) -> Result<Account, ControlError> {
+        self.storm_account(id)
+    }
+
+    fn open_evidence(&self, id: &str, request: &EvidenceRequest) -> Result<EvidenceView, ControlError> {
+        self.collect_evidence(id, request)
+    }
+
+    fn evidence(&self, id: &str) -> Result<EvidenceView, ControlError> {
+        self.kept_evidence(id)
+    }
+
+    fn delete_evidence(&self, id: &str) -> Result<(), ControlError> {
+        self.forget_evidence(id)
     }
 
     fn proposals(&self) -> Vec<ProposalView> {

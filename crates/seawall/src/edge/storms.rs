@@ -3,7 +3,10 @@
 //! One thread calls [`Edge::watch_storms`] once a second. The watch has a lock of its own, which is never held together
 //! with that of [`super::Changing`]: rules are written to disk while nobody waits for the watch.
 
+mod account;
 mod counts;
+mod diary;
+mod evidence;
 mod log;
 mod report;
 mod settings;
@@ -19,23 +22,32 @@ use seawall_console::control::{
 use seawall_console::metrics::StormCounts;
 use seawall_http::UnixTime;
 use seawall_proxy::clock;
+use seawall_report::Account;
 use seawall_rules::rule::{Mode, Rule};
-use seawall_storm::{Load, Notice, ProposalId, RuleReport, Watch, Window};
+use seawall_storm::{Load, Notice, ProposalId, RuleReport, StormId, Watch, Window};
 
+use self::account::Around;
 use self::counts::Counted;
+use self::diary::Diary;
+use self::evidence::Room;
 use self::view::Viewer;
 use super::Edge;
 use crate::rulebook::{Proposed, Word};
+use crate::state::EvidenceFolder;
 
 /// The watch, if storms are looked for.
 pub(super) struct Storms {
     watch: Option<Mutex<Watched>>,
     viewer: Viewer,
+    room: Mutex<Room>,
+    /// Whether evidence is opened for each storm that begins.
+    collects: bool,
 }
 
 struct Watched {
     watch: Watch,
     counted: Counted,
+    diary: Diary,
     /// Revisions that the rule of a proposal had, whose counts belong together.
     revisions: HashMap<ProposalId, Vec<u32>>,
     /// The first window's beginning.
@@ -44,16 +56,18 @@ struct Watched {
 
 impl Storms {
     /// `seed` names storms and proposals.
-    pub(super) fn new(config: &Config, seed: [u8; 16]) -> Self {
+    pub(super) fn new(config: &Config, seed: [u8; 16], folder: EvidenceFolder) -> Self {
         let watch = config.detect.enabled.then(|| {
             Mutex::new(Watched {
                 watch: Watch::new(settings::watch(config), seed),
                 counted: Counted::default(),
+                diary: Diary::default(),
                 revisions: HashMap::new(),
                 since: None,
             })
         });
-        Self { watch, viewer: Viewer::new(&config.detect) }
+        let (viewer, room) = (Viewer::new(&config.detect), Mutex::new(Room::new(folder)));
+        Self { watch, viewer, room, collects: config.detect.evidence }
     }
 
     /// Takes the policies and declarations of a new configuration.
@@ -65,6 +79,14 @@ impl Storms {
 
     fn watched(&self) -> Option<MutexGuard<'_, Watched>> {
         Some(self.watch.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn collects_by_itself(&self) -> bool {
+        self.collects
     }
 
     fn require(&self) -> Result<MutexGuard<'_, Watched>, ControlError> {
@@ -87,14 +109,22 @@ impl Edge {
             let notices = watched.watch.tick(window, load, now);
             for notice in &notices {
                 watched.counted.notice(notice);
+                watched.diary.notice(notice, now);
                 log::write(notice, &watched.watch, &self.storms.viewer);
             }
+            let Watched { watch, diary, .. } = &mut *watched;
+            diary.retain(|storm| watch.storm(storm).is_some());
             notices
         };
         for notice in &notices {
             self.follow(notice, now);
         }
         self.report_rules(now);
+        let began = notices.iter().find_map(|notice| match notice {
+            Notice::StormBegan { storm, .. } => Some(storm.id),
+            _ => None,
+        });
+        self.tend_evidence(began, now);
     }
 
     /// Does what a notice asks of the rulebook.
@@ -134,12 +164,37 @@ impl Edge {
     }
 
     pub(super) fn storm_view(&self, id: &str) -> Result<StormView, ControlError> {
+        let storm = self.known_storm(id)?;
         let watched = self.storms.require()?;
-        let found = id.parse().ok().and_then(|id| watched.watch.storm(id));
-        found.map(|view| self.storms.viewer.storm(&view)).ok_or_else(|| {
+        let view = watched.watch.storm(storm).ok_or_else(|| forgotten(storm))?;
+        Ok(self.storms.viewer.storm(&view))
+    }
+
+    /// The storm of that name, if it is remembered.
+    fn known_storm(&self, id: &str) -> Result<StormId, ControlError> {
+        let watched = self.storms.require()?;
+        let found = id.parse().ok().filter(|id| watched.watch.storm(*id).is_some());
+        found.ok_or_else(|| {
             let known: Vec<String> = watched.watch.storms().map(|storm| storm.id.to_string()).collect();
             ControlError::Gone { what: missing("storm", "is remembered", id, &known) }
         })
+    }
+
+    /// All that is known of a storm, for a report.
+    pub(super) fn storm_account(&self, id: &str) -> Result<Account, ControlError> {
+        let (storm, now) = (self.known_storm(id)?, clock::wall());
+        let (site, behind_hops) = {
+            let changing = self.changing();
+            let hosts = changing.config.sites.iter().flat_map(|site| &site.hosts).map(ToString::to_string);
+            (hosts.collect::<Vec<_>>().join(", "), !changing.config.client.trusted_hops.is_empty())
+        };
+        let has_evidence = self.storms.room().has(storm, now);
+        let watched = self.storms.require()?;
+        let view = watched.watch.storm(storm).ok_or_else(|| forgotten(storm))?;
+        let done = watched.diary.of(storm);
+        let site = if site.is_empty() { String::from("this site") } else { site };
+        let around = Around { site, done, has_evidence, behind_hops, has_places: false, now };
+        Ok(account::account(&view, &self.storms.viewer, &around))
     }
 
     pub(super) fn proposal_views(&self) -> Vec<ProposalView> {
@@ -183,6 +238,13 @@ impl Edge {
             // The rule is on disk: the watch learns of it, and does not say what it is.
             let _ = watched.watch.accepted(id, now);
             watched.counted.accepted();
+            if let Some(storm) = watched.watch.proposal(id).map(|proposal| proposal.storm) {
+                let what = match mode {
+                    Mode::Enforce => format!("Rule {name} was accepted, and acts."),
+                    Mode::Observe => format!("Rule {name} was accepted, and observes."),
+                };
+                watched.diary.write(storm, now, what, mode == Mode::Enforce);
+            }
         }
         tracing::info!(proposal = %id, rule = name, "a proposed rule was accepted");
         self.view(&name)
@@ -212,6 +274,10 @@ fn standing(watch: &Watch, id: &str) -> Result<ProposalId, ControlError> {
         let known: Vec<String> = watch.proposals().map(|proposal| proposal.id.to_string()).collect();
         ControlError::Gone { what: missing("proposal", "stands", id, &known) }
     })
+}
+
+fn forgotten(storm: StormId) -> ControlError {
+    ControlError::Gone { what: format!("storm {storm} is no longer remembered") }
 }
 
 fn missing(what: &str, is: &str, id: &str, known: &[String]) -> String {

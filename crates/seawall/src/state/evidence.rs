@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use seawall_console::control::{EvidenceView, ExhibitView};
 use seawall_http::UnixTime;
 use seawall_storm::StormId;
 use seawall_storm::evidence::{Evidence, Exhibit};
-use serde::{Deserialize, Serialize};
 
 use super::{StateError, file};
 
@@ -17,62 +17,6 @@ use super::{StateError, file};
 #[derive(Clone, Debug)]
 pub struct EvidenceFolder {
     path: PathBuf,
-}
-
-/// Evidence of one storm, as it is kept and shown. Times are seconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct StoredEvidence {
-    /// Of the form: 1.
-    pub version: u32,
-    /// The storm's name.
-    pub storm: String,
-    /// When it was opened.
-    pub opened: u64,
-    /// When it is deleted.
-    pub expires: u64,
-    /// Exchanges from which those were chosen.
-    pub offered: u64,
-    /// What they looked like, in order of time.
-    pub exhibits: Vec<StoredExhibit>,
-}
-
-/// What one exchange looked like.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct StoredExhibit {
-    /// When it began.
-    pub at: u64,
-    /// The method.
-    pub method: String,
-    /// The host.
-    pub host: String,
-    /// The path.
-    pub path: String,
-    /// Names of the query's parameters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query_shape: Option<String>,
-    /// The protocol.
-    pub protocol: String,
-    /// Names of its fields, in order.
-    pub fields: Vec<String>,
-    /// The user agent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<String>,
-    /// Type of its content.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    /// Length of its content in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_length: Option<u64>,
-    /// How its content begins, in hexadecimal digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
-    /// JA4 of its connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls_fingerprint: Option<String>,
-    /// Whether it was refused.
-    pub refused: bool,
 }
 
 // === impl EvidenceFolder ===
@@ -88,7 +32,7 @@ impl EvidenceFolder {
     /// # Errors
     ///
     /// When it cannot be written; what was kept stays.
-    pub fn keep(&self, evidence: &StoredEvidence) -> Result<(), StateError> {
+    pub fn keep(&self, evidence: &EvidenceView) -> Result<(), StateError> {
         file::make_folder(&self.path)?;
         let mut content = serde_json::to_vec(evidence)
             .map_err(|error| StateError::io("write", &self.path)(std::io::Error::other(error)))?;
@@ -101,7 +45,7 @@ impl EvidenceFolder {
     /// # Errors
     ///
     /// When there is a file that cannot be read.
-    pub fn load(&self, storm: StormId, now: UnixTime) -> Result<Option<StoredEvidence>, StateError> {
+    pub fn load(&self, storm: StormId, now: UnixTime) -> Result<Option<EvidenceView>, StateError> {
         let evidence = self.read(&self.file(&storm.to_string()))?;
         Ok(evidence.filter(|evidence| evidence.expires > now.as_secs()))
     }
@@ -140,9 +84,9 @@ impl EvidenceFolder {
         failure.map_or(Ok(deleted), Err)
     }
 
-    fn read(&self, path: &Path) -> Result<Option<StoredEvidence>, StateError> {
+    fn read(&self, path: &Path) -> Result<Option<EvidenceView>, StateError> {
         let Some(secret) = file::read_secret(path, file::Whose::MineOrIAmRoot)? else { return Ok(None) };
-        let evidence: Option<StoredEvidence> = serde_json::from_slice(&secret.content).ok();
+        let evidence: Option<EvidenceView> = serde_json::from_slice(&secret.content).ok();
         Ok(evidence.filter(|evidence| evidence.version == VERSION))
     }
 
@@ -161,38 +105,34 @@ fn delete(path: &Path) -> Result<bool, StateError> {
 
 const VERSION: u32 = 1;
 
-// === impl StoredEvidence ===
-
-impl From<&Evidence> for StoredEvidence {
-    fn from(evidence: &Evidence) -> Self {
-        Self {
-            version: VERSION,
-            storm: evidence.storm.to_string(),
-            opened: evidence.opened.as_secs(),
-            expires: evidence.expires().as_secs(),
-            offered: evidence.offered,
-            exhibits: evidence.exhibits().into_iter().map(StoredExhibit::from).collect(),
-        }
+/// Evidence as it is kept and shown.
+pub fn view_of(evidence: &Evidence) -> EvidenceView {
+    EvidenceView {
+        version: VERSION,
+        storm: evidence.storm.to_string(),
+        collecting: false,
+        opened: evidence.opened.as_secs(),
+        expires: evidence.expires().as_secs(),
+        offered: evidence.offered,
+        exhibits: evidence.exhibits().into_iter().map(exhibit_view).collect(),
     }
 }
 
-impl From<&Exhibit> for StoredExhibit {
-    fn from(exhibit: &Exhibit) -> Self {
-        Self {
-            at: exhibit.at.as_secs(),
-            method: exhibit.method.clone(),
-            host: exhibit.host.clone(),
-            path: exhibit.path.clone(),
-            query_shape: exhibit.query_shape.clone(),
-            protocol: String::from(exhibit.protocol),
-            fields: exhibit.fields.clone(),
-            user_agent: exhibit.user_agent.clone(),
-            content_type: exhibit.content_type.clone(),
-            content_length: exhibit.content_length,
-            content: exhibit.content.as_deref().map(hexadecimal),
-            tls_fingerprint: exhibit.tls_fingerprint.clone(),
-            refused: exhibit.is_refused,
-        }
+fn exhibit_view(exhibit: &Exhibit) -> ExhibitView {
+    ExhibitView {
+        at: exhibit.at.as_secs(),
+        method: exhibit.method.clone(),
+        host: exhibit.host.clone(),
+        path: exhibit.path.clone(),
+        query_shape: exhibit.query_shape.clone(),
+        protocol: String::from(exhibit.protocol),
+        fields: exhibit.fields.clone(),
+        user_agent: exhibit.user_agent.clone(),
+        content_type: exhibit.content_type.clone(),
+        content_length: exhibit.content_length,
+        content: exhibit.content.as_deref().map(hexadecimal),
+        tls_fingerprint: exhibit.tls_fingerprint.clone(),
+        refused: exhibit.is_refused,
     }
 }
 
@@ -231,11 +171,11 @@ mod tests {
         }
     }
 
-    fn evidence(storm: u32, kept: Duration) -> StoredEvidence {
+    fn evidence(storm: u32, kept: Duration) -> EvidenceView {
         let terms = Terms { with_content: true, kept, ..Terms::default() };
         let mut evidence = Evidence::open(StormId(storm), terms, 1, UnixTime(0));
         evidence.offer(exhibit());
-        StoredEvidence::from(&evidence)
+        view_of(&evidence)
     }
 
     const HOUR: Duration = Duration::from_hours(1);

@@ -62,7 +62,7 @@ impl Viewer {
     pub(super) fn proposal(&self, proposal: &Proposal, watch: &Watch) -> ProposalView {
         let storm = watch.storms().find(|storm| storm.id == proposal.storm);
         let clients = storm.map(|storm| storm.clients).unwrap_or_default();
-        let is_shown = self.shows(&proposal.rule, &proposal.matches, clients);
+        let is_shown = self.may_show(proposal, clients);
         let json = definition::to_json(&proposal.rule);
         ProposalView {
             id: proposal.id.to_string(),
@@ -86,7 +86,7 @@ impl Viewer {
 
     /// The proposed rule as a sentence.
     pub(super) fn describe(&self, proposal: &Proposal, clients: Estimate) -> String {
-        if self.shows(&proposal.rule, &proposal.matches, clients) {
+        if self.may_show(proposal, clients) {
             return definition::describe(&proposal.rule);
         }
         // The conditions that look at networks are left out of the sentence, and told in words.
@@ -95,12 +95,22 @@ impl Viewer {
         format!("{}, from {}", definition::describe(&rule), self.few())
     }
 
-    fn terms(&self, signature: &Signature, clients: Estimate) -> Vec<String> {
+    pub(super) fn terms(&self, signature: &Signature, clients: Estimate) -> Vec<String> {
         let told = |term: &Term| match networks(term) {
             Some(count) if !self.are_enough(clients, count) => format!("client within {}", self.few()),
             _ => term.to_string(),
         };
         signature.terms.iter().map(told).collect()
+    }
+
+    /// Whether the whole rule may be shown.
+    pub(super) fn may_show(&self, proposal: &Proposal, clients: Estimate) -> bool {
+        self.shows(&proposal.rule, &proposal.matches, clients)
+    }
+
+    /// How many clients a network must have to be shown.
+    pub(super) fn least_clients(&self) -> u32 {
+        u32::try_from(self.clients_min).unwrap_or(u32::MAX)
     }
 
     fn shows(&self, rule: &Rule, matches: &Signature, clients: Estimate) -> bool {
