@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_http::{Now, RequestFacts, UnixTime};
-use seawall_storm::{CacheResult, Cost, Disposition, EventFacts, FactKeys, Recorder, RequestEvent, Seen};
+use seawall_storm::{CacheResult, Cost, Disposition, EventFacts, FactKeys, Recorder, RequestEvent};
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -59,7 +59,7 @@ impl Events {
         self.observe(Cost::of_one(content_bytes, 0, 0), |keep| {
             let joined = &mut *self.joined.borrow_mut();
             keep(&RequestEvent {
-                facts: event_facts(facts, joined),
+                facts: EventFacts::of(facts, joined),
                 disposition,
                 cost: Cost::of_one(content_bytes, 0, 0),
                 at: now.wall,
@@ -115,39 +115,6 @@ pub(crate) async fn hand_out(worker: Rc<Worker>) {
             events.hand_out(&worker.stats, clock::wall());
         }
     }
-}
-
-/// The facts of a request for an event. `joined` is for fields of several lines.
-fn event_facts<'a>(facts: &'a RequestFacts<'a>, joined: &'a mut Vec<u8>) -> EventFacts<'a> {
-    let print = facts.header_print();
-    EventFacts {
-        host: Seen::shown(Some(facts.host).filter(|host| !host.is_empty())),
-        method: facts.method,
-        path: facts.path,
-        query: Seen::shown(facts.query),
-        user_agent: Seen::shown(user_agent(facts, joined)),
-        referer: Seen::shown(facts.field("referer")),
-        client: facts.client.addr,
-        protocol: Some(facts.protocol),
-        tls_fingerprint: Seen::shown(facts.tls.as_ref().map(|ja4| ja4.as_str())),
-        header_shape: Some(print.shape.bits()),
-        fields: Some(print.presence.bits()),
-        content: Some(facts.content),
-    }
-}
-
-/// As rules see it: several lines are one value, joined by a comma (RFC 9110 §5.3).
-fn user_agent<'a>(facts: &'a RequestFacts<'a>, joined: &'a mut Vec<u8>) -> Option<&'a [u8]> {
-    let mut lines = facts.field_lines("user-agent");
-    let first = lines.next()?;
-    let Some(second) = lines.next() else { return Some(first) };
-    joined.clear();
-    joined.extend_from_slice(first);
-    for line in [second].into_iter().chain(lines) {
-        joined.extend_from_slice(b", ");
-        joined.extend_from_slice(line);
-    }
-    Some(joined)
 }
 
 const SECOND: Duration = Duration::from_secs(1);

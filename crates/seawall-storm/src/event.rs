@@ -3,7 +3,7 @@
 //! The same for live traffic and for a line of a log. A log shows less: what it does not show is [`Seen::Unknown`],
 //! which is not the same as a request that has no such field ([`Seen::Absent`]).
 
-use seawall_http::{ClientAddr, ContentLength, Protocol, UnixTime};
+use seawall_http::{ClientAddr, ContentLength, Ja4, Protocol, RequestFacts, UnixTime};
 
 use crate::measure::Cost;
 
@@ -83,6 +83,41 @@ pub struct EventFacts<'a> {
     pub fields: Option<u32>,
     /// Announced content; `None` if the source does not show it.
     pub content: Option<ContentLength>,
+}
+
+impl<'a> EventFacts<'a> {
+    /// Of a request, as rules see it. `joined` is for a `User-Agent` field of several lines.
+    pub fn of(facts: &'a RequestFacts<'a>, joined: &'a mut Vec<u8>) -> Self {
+        let print = facts.header_print();
+        Self {
+            host: Seen::shown(Some(facts.host).filter(|host| !host.is_empty())),
+            method: facts.method,
+            path: facts.path,
+            query: Seen::shown(facts.query),
+            user_agent: Seen::shown(user_agent(facts, joined)),
+            referer: Seen::shown(facts.field("referer")),
+            client: facts.client.addr,
+            protocol: Some(facts.protocol),
+            tls_fingerprint: Seen::shown(facts.tls.as_ref().map(Ja4::as_str)),
+            header_shape: Some(print.shape.bits()),
+            fields: Some(print.presence.bits()),
+            content: Some(facts.content),
+        }
+    }
+}
+
+/// Several lines are one value, joined by a comma (RFC 9110 §5.3).
+fn user_agent<'a>(facts: &'a RequestFacts<'a>, joined: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    let mut lines = facts.field_lines("user-agent");
+    let first = lines.next()?;
+    let Some(second) = lines.next() else { return Some(first) };
+    joined.clear();
+    joined.extend_from_slice(first);
+    for line in [second].into_iter().chain(lines) {
+        joined.extend_from_slice(b", ");
+        joined.extend_from_slice(line);
+    }
+    Some(joined)
 }
 
 /// What became of an exchange.

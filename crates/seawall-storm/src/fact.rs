@@ -17,7 +17,7 @@ pub enum FactKind {
     PathPrefix2,
     /// The first three segments.
     PathPrefix3,
-    /// What follows the last dot of the last segment, lower-case, if it is 1 to 8 letters and digits; absent otherwise.
+    /// What follows the last dot of the last segment, as spelt, if it is 1 to 8 letters and digits; absent otherwise.
     PathExtension,
     /// The names of the query's parameters in order, `a&b&c`; absent without a query.
     QueryShape,

@@ -163,12 +163,12 @@ pub(crate) fn path_prefix(path: &str, segments: usize) -> Option<&str> {
     Some(&path[..=slash])
 }
 
-/// What follows the last dot, lower-case, if it is 1 to 8 letters and digits.
-pub(crate) fn path_extension(path: &str) -> Option<String> {
+/// What follows the last dot, if it is 1 to 8 letters and digits.
+pub(crate) fn path_extension(path: &str) -> Option<&str> {
     let extension = &path[path.rfind('.')? + 1..];
     let is_one =
         (1..=8).contains(&extension.len()) && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_one.then(|| extension.to_ascii_lowercase())
+    is_one.then_some(extension)
 }
 
 /// The network of that kind that holds the address; `None` for a kind that is no network.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use seawall_http::{ClientAddr, ContentLength, Ja4, Now, Protocol, RequestFacts, UnixTime};
 use seawall_storm::{CacheResult, Cost, Disposition, EventFacts, RequestEvent, Seen};
 
-use super::{Events, event_facts};
+use super::Events;
 use crate::worker::Worker;
 
 /// An exchange that passed. It becomes an event when the last of those that hold it goes: the exchange itself, and the
@@ -97,7 +97,7 @@ impl Drop for Account {
 impl Facts {
     fn copy(events: &Events, facts: &RequestFacts<'_>, now: Now) -> Self {
         let joined = &mut *events.joined.borrow_mut();
-        let seen = event_facts(facts, joined);
+        let seen = EventFacts::of(facts, joined);
         let mut text = events.spare.borrow_mut().pop().unwrap_or_default();
         let parts = [
             seen.host.map(str::as_bytes),

@@ -112,7 +112,7 @@ fn one_of(kind: FactKind, values: &[FactValue]) -> Result<Condition, Inexpressib
         FactKind::PathPrefix1 | FactKind::PathPrefix2 | FactKind::PathPrefix3 => {
             Ok(holds(Fact::Path, prefixed(&texts)))
         }
-        FactKind::PathExtension => Ok(holds(Fact::Path, Test::Regex(format!("\\.{}$", any_of(&texts))))),
+        FactKind::PathExtension => Ok(holds(Fact::Path, ending(&texts))),
         FactKind::QueryShape => Ok(holds(Fact::QueryShape, exact(texts))),
         FactKind::UserAgent => Ok(holds(Fact::UserAgent, exact(texts))),
         FactKind::AgentProduct => Ok(holds(Fact::UserAgent, named(&texts))),
@@ -178,10 +178,18 @@ fn prefixed(texts: &[String]) -> Test {
     }
 }
 
+fn ending(extensions: &[String]) -> Test {
+    match extensions {
+        [extension] => Test::Suffix(format!(".{extension}")),
+        extensions => Test::Regex(format!("\\.{}$", any_of(extensions))),
+    }
+}
+
 /// Names one of these products, as [`crate::agent::holds_word`] finds it: no character of a token (RFC 9110 §5.6.2)
 /// right before it, nor right after.
 fn named(texts: &[String]) -> Test {
-    const OTHER: &str = "[^0-9A-Za-z!#$%&'*+.^_`|~-]";
+    // Any octet, also one that is no text.
+    const OTHER: &str = "(?-u:[^0-9A-Za-z!#$%&'*+.^_`|~-])";
     Test::Regex(format!("(?:^|{OTHER}){}(?:$|{OTHER})", any_of(texts)))
 }
 

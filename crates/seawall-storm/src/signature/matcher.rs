@@ -104,6 +104,8 @@ impl Test {
             Self::Within(networks) => {
                 networks.iter().any(|network| network.contains(&specimen.values.network))
             }
+            // An agent that names no product is one all the same, to rules.
+            Self::Present(FactKind::AgentProduct) => specimen.text(FactKind::UserAgent).is_some(),
             Self::Present(kind) => specimen.text(*kind).is_some(),
             Self::Like(kind, part, text) => {
                 specimen.text(*kind).is_some_and(|value| part.matches(&value, text))
