@@ -1,5 +1,5 @@
 //! One function at work, for callgrind to count: `instructions PART COUNT`, where PART is `parse`, `print`, `hello`, `decide`,
-//! `limit`, `lookup`, `count`, `record` or `derive`. Seeds, clients and time are fixed, so that two runs do the same.
+//! `limit`, `log`, `lookup`, `count`, `record` or `derive`. Seeds, clients and time are fixed, so that two runs do the same.
 //!
 //! Only what happens below `measured` is to be counted (`--toggle-collect='*measured*'`): the set-up and the first
 //! rounds, which fill lazy automata and tables, are not.
@@ -19,6 +19,7 @@ use seawall_cache::{CacheKey, CachePlan, Policy, QueryPolicy, StoredResponse, pl
 use seawall_http::client_hello::HelloReader;
 use seawall_http::h1::{FieldStorage, HeadBounds, HeadScanner, Scan, parse};
 use seawall_http::{Field, HeaderPrint, Now, Protocol, RequestFacts, Scheme, UnixTime};
+use seawall_logs::{Format, Formats, Last, Parser};
 use seawall_rules::limit::{Gcra, KeyHasher, LimitTable};
 use seawall_rules::set::{Scratch, Verdict};
 use seawall_rules::tally::Tally;
@@ -38,6 +39,7 @@ fn main() -> Result<()> {
         "hello" => reading_hello(count),
         "decide" => deciding(count),
         "limit" => limiting(count),
+        "log" => reading_log(count)?,
         "lookup" => looking_up(count)?,
         "count" => counting(count),
         "record" => recording(count),
@@ -153,6 +155,25 @@ fn looking_up(count: u32) -> Result<()> {
         let Lookup::Ready(resource) = store.get(&key) else { panic!("there is no disk") };
         let plan = plan(black_box(&facts), resource.variants(), &policy, UnixTime::from_secs(START + 60));
         assert!(matches!(black_box(plan), CachePlan::Serve(_)));
+    };
+    (0..WARM_UP).for_each(&mut work);
+    measured(count, &mut work);
+    Ok(())
+}
+
+/// A line of a log in combined format, in a block of its own.
+fn reading_log(count: u32) -> Result<()> {
+    let line = "192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET /archive/message.html?format=plain HTTP/1.1\" 200 20302 \
+                \"https://site.example/archive/\" \"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/537.36 \
+                (KHTML, like Gecko) Chrome/32.0.1700.77 Safari/537.36\"\n";
+    let formats = Formats::from(Format::named("combined")?);
+    let opening = formats.opening();
+    let mut parser = Parser::new(formats);
+    let mut work = |_| {
+        let tally = parser.read(&opening, black_box(line.as_bytes()), Last::No, |_, record| {
+            black_box(record);
+        });
+        assert_eq!(tally.records, 1);
     };
     (0..WARM_UP).for_each(&mut work);
     measured(count, &mut work);

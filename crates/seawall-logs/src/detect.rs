@@ -60,20 +60,20 @@ pub fn detect(sample: &[u8]) -> Option<Detection> {
     // Stable: equals stay in the order of their names.
     guesses.sort_by_key(|guess| std::cmp::Reverse((guess.records, guess.facts)));
     let best = guesses.first()?.format.clone();
-    let others = others(sample, &guesses);
+    let others = others(sample, &guesses, lines);
     Some(Detection { formats: Formats::new(best, others), guesses, lines })
 }
 
 /// Formats that read what those before them leave, the most telling first.
-fn others(sample: &[u8], guesses: &[Guess]) -> Vec<Format> {
+fn others(sample: &[u8], guesses: &[Guess], lines: u64) -> Vec<Format> {
     let mut chosen: Vec<Format> = guesses.first().map(|guess| guess.format.clone()).into_iter().collect();
     let reads = |formats: &[Format]| -> u64 {
         let Some((first, others)) = formats.split_first() else { return 0 };
         Formats::new(first.clone(), others.iter().cloned()).read(sample, |_, _| {}).records
     };
-    let mut records = reads(&chosen);
+    let mut records = guesses.first().map_or(0, |guess| guess.records);
     for guess in guesses.iter().skip(1) {
-        if chosen.len() == FORMATS_MAX {
+        if chosen.len() == FORMATS_MAX || records == lines {
             break;
         }
         chosen.push(guess.format.clone());

@@ -115,9 +115,11 @@ impl Format {
     #[must_use]
     pub fn with_local_offset(&self, seconds_east: i32) -> Self {
         let mut inner = Inner::clone(&self.0);
-        inner.meaning.local_offset = i64::from(seconds_east);
-        if let Kind::Template(template) = &mut inner.kind {
-            template.meaning.local_offset = i64::from(seconds_east);
+        let offset = i64::from(seconds_east);
+        match &mut inner.kind {
+            Kind::Template(template) => template.meaning.local_offset = offset,
+            Kind::Json(_) | Kind::Haproxy(_) => inner.meaning.local_offset = offset,
+            Kind::W3c(_) => {}
         }
         Self(Arc::new(inner))
     }

@@ -103,7 +103,8 @@ fn compare(counts: &Counts, baseline: &Counts) -> Result<()> {
     Ok(())
 }
 
-const PARTS: &[&str] = &["count", "decide", "derive", "hello", "limit", "lookup", "parse", "print", "record"];
+const PARTS: &[&str] =
+    &["count", "decide", "derive", "hello", "limit", "log", "lookup", "parse", "print", "record"];
 
 const CALLS: u32 = 20_000;
 

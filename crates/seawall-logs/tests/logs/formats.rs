@@ -132,12 +132,15 @@ fn haproxy_is_read_with_and_without_captures() {
 }
 
 #[test]
-fn haproxys_times_are_local() {
+fn haproxys_times_are_local_and_those_of_w3c_are_not() {
     let log = b"192.0.2.1:1 [06/Feb/2009:12:14:14.655] a b/c 0/0/0/0/0 200 1 - - ---- 1/1/1/1/0 0/0 \"GET / HTTP/1.1\"\n";
     let format = Format::named("haproxy").unwrap().with_local_offset(3600);
     let mut time = None;
     Formats::from(format).read(log, |_, record| time = record.time);
     assert_eq!(time.unwrap().0, 1_233_918_854_655);
+    let format = Format::named("w3c:date time cs-uri").unwrap().with_local_offset(3600);
+    Formats::from(format).read(b"2009-02-06 12:14:14 /a\n", |_, record| time = record.time);
+    assert_eq!(time.unwrap().0, 1_233_922_454_000);
 }
 
 #[test]

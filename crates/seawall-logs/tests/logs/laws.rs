@@ -305,6 +305,11 @@ proptest! {
         check::check_log_line(&bytes);
         check::check_log_format(&bytes);
     }
+}
+
+proptest! {
+    // Each case reads a sample with all formats, several times.
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn damaged_logs_are_counted_and_blocks_do_not_matter(
