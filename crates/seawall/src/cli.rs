@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use seawall_export::{Source as ImportSource, Target as ExportTarget};
 
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
-pub use self::storms::{Storms, StormsCommand};
+pub use self::storms::{Evidence, ReportFormat, Storms, StormsCommand};
 
 /// An edge in front of a web site: applies rules and limits fairly, and tells whoever it refused why.
 #[derive(Debug, Parser)]

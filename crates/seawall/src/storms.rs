@@ -1,7 +1,9 @@
 //! `seawall storms`: what is new in the traffic of a running process and costs much, through its admin API.
 
+mod evidence;
 mod figure;
 mod list;
+mod report;
 mod show;
 
 use std::process::ExitCode;
@@ -16,6 +18,10 @@ pub(crate) fn run(args: &Storms) -> ExitCode {
     let done = match &args.command {
         None => list(&args.target, args.format),
         Some(StormsCommand::Show { id, target, format }) => show(id, target, *format),
+        Some(StormsCommand::Report { id, output, format, target }) => {
+            report::run(id, output.as_deref(), *format, target)
+        }
+        Some(StormsCommand::Evidence(args)) => evidence::run(args),
     };
     done.unwrap_or_else(output::wrong)
 }
