@@ -76,7 +76,13 @@ pub(crate) fn explain(question: &Question<'_>, settings: &Settings) -> Option<Ex
     let candidates = scene.candidates(kinds, question.least / 4.0, settings.values_max);
     let whole = scene.sum(&scene.everything()).excess;
     let greatest = candidates.iter().map(|candidate| scene.sum(&candidate.set).excess).fold(whole, f64::max);
-    let wanted = Wanted { excess: greatest, least: question.least, purity, parts_max: settings.terms_max };
+    let wanted = Wanted {
+        excess: greatest,
+        least: question.least,
+        purity,
+        by_requests: question.by_sender,
+        parts_max: settings.terms_max,
+    };
     let found = search::best(&scene, &candidates, &wanted)?;
     let described = closure::close(&scene, &candidates, &found, settings);
     let (signature, described) = shorten::shorten(&scene, &described, question.pasts, settings)?;

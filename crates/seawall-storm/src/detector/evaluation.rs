@@ -29,7 +29,7 @@ pub(super) struct Evaluation<'a> {
     present: Vec<Point<'a>>,
     before: Vec<Point<'a>>,
     pasts: Vec<Vec<Point<'a>>>,
-    growths: [Option<Growth>; 4],
+    growth: Option<Growth>,
     site: Cost,
     usual: Cost,
 }
@@ -87,7 +87,7 @@ impl<'a> Evaluation<'a> {
             present: points.collect(),
             before: points_of(baseline),
             pasts: Vec::new(),
-            growths: [None; 4],
+            growth: None,
             site: present.total.scaled(1.0 / seconds),
             usual: baseline.total_rate(),
         }
@@ -127,9 +127,8 @@ impl<'a> Evaluation<'a> {
     }
 
     /// How everything else has grown; looked at once, and only when something is hot.
-    fn growth(&mut self, measure: Measure) -> Growth {
-        let growths = &mut self.growths[measure as usize];
-        *growths.get_or_insert_with(|| Growth::between(&self.before, &self.present, measure))
+    fn growth(&mut self) -> Growth {
+        *self.growth.get_or_insert_with(|| Growth::between(&self.before, &self.present))
     }
 
     /// Leaves out what is explained.
@@ -140,28 +139,20 @@ impl<'a> Evaluation<'a> {
 
     /// The measure by which some single value costs most beyond its past, if that is anybody's trouble.
     fn hottest(&mut self, by_sender: bool, barred: [bool; 4]) -> Option<Measure> {
-        let hot = self.hot(by_sender, [1.0; 4], barred);
-        if hot == [0.0; 4] {
+        if self.hot(by_sender, 1.0, barred) == [0.0; 4] {
             return None;
         }
         // Something is; but perhaps everything grows.
-        let growths = Measure::ALL.map(|measure| {
-            if hot[measure as usize] == 0.0 {
-                return 1.0;
-            }
-            let growth = self.growth(measure);
-            if by_sender { growth.senders } else { growth.all }
-        });
-        let hot = self.hot(by_sender, growths, barred);
-        let hottest = Measure::ALL
-            .into_iter()
-            .max_by(|one, other| hot[*one as usize].total_cmp(&hot[*other as usize]))?;
-        (hot[hottest as usize] > 0.0).then_some(hottest)
+        let Growth { senders, all } = self.growth();
+        let hot = self.hot(by_sender, if by_sender { senders } else { all }, barred);
+        let heat = |measure: &Measure| hot[*measure as usize];
+        let hottest = Measure::ALL.into_iter().max_by(|one, other| heat(one).total_cmp(&heat(other)))?;
+        (heat(&hottest) > 0.0).then_some(hottest)
     }
 
     /// By measure, how much a single value costs beyond its past in terms of what is anybody's trouble; 0 if that is
     /// less than 1.
-    fn hot(&self, by_sender: bool, growths: [f64; 4], barred: [bool; 4]) -> [f64; 4] {
+    fn hot(&self, by_sender: bool, growth: f64, barred: [bool; 4]) -> [f64; 4] {
         let kinds: &[FactKind] = if by_sender { &explain::SENDER } else { &explain::SEARCHED };
         let mut now: HashMap<FactKey, (Cost, Cost, usize), KeyHash> = HashMap::default();
         for point in &self.present {
@@ -177,13 +168,17 @@ impl<'a> Evaluation<'a> {
         now.remove(&FactKey::UNKNOWN);
         let mut hot = [0.0; 4];
         for measure in Measure::ALL.into_iter().filter(|measure| !barred[*measure as usize]) {
-            let least = self.least(growths[measure as usize])[measure];
+            let least = self.least(growth)[measure];
             for (key, (cost, squares, specimens)) in &now {
                 if cost[measure] < least || *specimens < self.settings.specimens_min {
                     continue;
                 }
-                let excess = cost[measure] - growths[measure as usize] * self.cells.get(*key).0[measure];
-                let is_pure = !by_sender || excess >= explain::PURITY_OF_SENDERS * cost[measure];
+                let past = self.cells.get(*key).0;
+                let excess = cost[measure] - growth * past[measure];
+                let is_new = |measure| {
+                    cost[measure] - growth * past[measure] >= explain::PURITY_OF_SENDERS * cost[measure]
+                };
+                let is_pure = !by_sender || is_new(measure) && is_new(Measure::Requests);
                 if excess >= least && is_pure && excess * excess >= CHANCE * squares[measure] {
                     hot[measure as usize] = f64::max(hot[measure as usize], excess / least);
                 }
@@ -205,7 +200,7 @@ impl<'a> Evaluation<'a> {
             let now = self.recent.until();
             self.pasts = self.past.all(now).filter(|baseline| !baseline.is_empty()).map(points_of).collect();
         }
-        let growth = self.growth(measure);
+        let growth = self.growth();
         let question = Question {
             present: &self.present,
             past: &self.before,

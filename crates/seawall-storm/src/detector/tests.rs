@@ -157,12 +157,102 @@ fn application_of_a_thousand_versions_is_named_by_its_product() {
 }
 
 #[test]
+fn application_that_looks_like_a_browser_is_named_by_its_word() {
+    let told = expect("word", 5, 20.0, 5, |site, at, builder| {
+        like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+            let agent = format!(
+                "Mozilla/5.0 (Linux; Android {}; FooReader build {}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
+                site.rng.below(6),
+                site.rng.below(5000),
+                100 + site.rng.below(20)
+            );
+            let page = article(site);
+            Exchange { user_agent: Some(&agent), path: &page, ..*exchange }.observe(builder);
+        });
+    });
+    let signature = told.rise.signature.to_string();
+    assert!(
+        ["user-agent contains FooReader", "user-agent contains Android"].contains(&&*signature),
+        "{signature}"
+    );
+}
+
+#[test]
+fn queries_with_random_values_are_named_by_their_shape() {
+    expect("busting-values", 6, 20.0, 5, |site, at, builder| {
+        like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+            let query = format!("cb={:x}", site.rng.next());
+            Exchange { path: "/articles/2010/0.html", query: Some(&query), ..*exchange }.observe(builder);
+        });
+    });
+}
+
+#[test]
+fn queries_with_random_names_are_named_by_their_presence() {
+    expect("busting-names", 7, 20.0, 8, |site, at, builder| {
+        like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+            let query = format!("{:x}={}", site.rng.next(), site.rng.below(9));
+            Exchange { path: "/articles/2010/0.html", query: Some(&query), ..*exchange }.observe(builder);
+        });
+    });
+}
+
+#[test]
+fn rotating_agents_are_named_by_what_they_share() {
+    expect("tls", 8, 20.0, 8, |site, at, builder| {
+        like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+            let page = article(site);
+            Exchange { path: &page, tls: Some("t13d190900_9dc949149365_97f8aa674fd9"), ..*exchange }
+                .observe(builder);
+        });
+    });
+    expect("shape", 9, 20.0, 8, |site, at, builder| {
+        like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+            let page = article(site);
+            Exchange { path: &page, header_shape: 99, ..*exchange }.observe(builder);
+        });
+    });
+}
+
+#[test]
+fn two_storms_at_once_are_two() {
+    let mut play = Play::new(10, 20.0, 9);
+    play.quiet(600);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        for rise in play.second(|site, at, builder| {
+            story(20.0, site, at, builder);
+            like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+                let query = format!("cb={:x}", site.rng.next());
+                Exchange { path: "/articles/2010/0.html", query: Some(&query), ..*exchange }.observe(builder);
+            });
+        }) {
+            eprintln!("two [{}] {:?} {:?}", rise.signature, play.outcome(&rise.signature), rise.measure);
+            seen.insert(rise.signature.to_string());
+        }
+    }
+    assert!(seen.contains("user-agent prefix QQGameHall") && seen.contains("query-shape = cb"), "{seen:?}");
+}
+
+#[test]
 fn flood_of_head_requests_is_named() {
     expect("head", 11, 20.0, 5, |site, at, builder| {
         like_browsers(150.0, site, at, builder, |site, exchange, builder| {
             let page = article(site);
             let head = Exchange { method: "HEAD", path: &page, bytes: 0, origin_bytes: 0, ..*exchange };
             head.observe(builder);
+        });
+    });
+}
+
+#[test]
+fn storm_that_shares_its_agent_with_readers_is_told_from_them() {
+    expect("shared-agent", 12, 20.0, 8, |site, at, builder| {
+        let sender = site.browsers[1].clone();
+        like_browsers(60.0, site, at, builder, |_, exchange, builder| {
+            let page = "/articles/2012/7.html";
+            Exchange { path: page, user_agent: Some(&sender.agent), header_shape: sender.shape, ..*exchange }
+                .observe(builder);
         });
     });
 }
@@ -183,6 +273,20 @@ fn crowd(site: &mut Site, at: UnixTime, builder: &mut WindowBuilder) {
     for _ in 0..site.rng.poisson(40.0) {
         let client = address(6_000_000 + site.rng.below(200_000));
         site.visit(at, client, "/news/2026/eclipse.html", Some("https://news.example/front"), builder);
+    }
+}
+
+#[test]
+fn flash_crowd_is_told_with_its_diversity() {
+    let mut play = Play::new(14, 20.0, 9);
+    play.quiet(600);
+    let mut told = Vec::new();
+    for _ in 0..30 {
+        told.extend(play.second(crowd));
+    }
+    assert!(!told.is_empty());
+    for rise in told {
+        assert!(rise.profile.agents.effective > 0.5 * rise.past.agents.effective, "{:?}", rise.profile);
     }
 }
 

@@ -99,8 +99,20 @@ impl Fact {
             // A list is longer to read and to keep.
             Self::Values(_, keys) if keys.len() > 1 => of_kind + 2,
             Self::Like(_, Part::Contains, _) => of_kind + 1,
+            // What agents happen to begin with alike, up to somewhere in a comment, names nobody.
+            Self::Like(FactKind::UserAgent, Part::Prefix, text) if text.contains(['(', ' ']) => of_kind + 3,
             _ => of_kind,
         }
+    }
+
+    /// Whether it is about the form of a request: programs by the dozen share it, many of which come seldom, so what
+    /// was not seen for an hour may come all the same.
+    pub(super) fn is_of_form(&self) -> bool {
+        matches!(
+            self,
+            Self::Field(..)
+                | Self::Values(FactKind::Protocol | FactKind::ContentClass | FactKind::HeaderShape, _)
+        )
     }
 
     /// Whether it follows from `other`, which is narrower.

@@ -23,6 +23,9 @@ pub(super) struct Description {
 /// A fact that holds for so much of the past tells nothing of a rise.
 const PLAIN_SHARE: f64 = 0.9;
 
+/// A word of agents is told only where few of the past have it.
+const WORD_SHARE: f64 = 0.1;
+
 /// A field's presence is told only where the past has it the other way.
 const FIELD_SHARE: f64 = 0.5;
 
@@ -70,21 +73,18 @@ struct Closure<'a> {
 impl Closure<'_> {
     /// The facts of one kind that hold: one value, or a few, or what their texts have in common.
     fn of_kind(&self, kind: FactKind) -> Vec<Candidate> {
-        let values = self.values(kind);
-        let Some(total) = values.first().map(|_| values.iter().map(|(value, _)| value).sum::<f64>()) else {
-            return Vec::new();
-        };
+        let whole = self.settings.described_min * self.found.sum.excess;
         let mut facts = Vec::new();
         let mut held = 0.0;
         let mut keys = Vec::new();
-        for (value, key) in values.iter().take(self.settings.values_max) {
-            held += value;
-            keys.push(*key);
-            if held >= self.settings.described_min * total {
+        for (excess, key) in self.values(kind).into_iter().take(self.settings.values_max) {
+            held += excess;
+            keys.push(key);
+            if held >= whole {
                 break;
             }
         }
-        if held >= self.settings.described_min * total && !keys.contains(&FactKey::UNKNOWN) {
+        if held >= whole && !keys.contains(&FactKey::UNKNOWN) {
             keys.sort_unstable();
             facts.push(Fact::Values(kind, keys.clone()));
         }
@@ -95,17 +95,30 @@ impl Closure<'_> {
             facts.extend(self.product_prefix());
         }
         let candidates = facts.into_iter().map(|fact| self.scene.candidate(fact));
-        candidates.filter(|candidate| self.holds(candidate) && self.tells(candidate, PLAIN_SHARE)).collect()
+        let most = |candidate: &Candidate| match candidate.fact {
+            Fact::Like(_, Part::Contains, _) => WORD_SHARE,
+            _ => PLAIN_SHARE,
+        };
+        candidates
+            .filter(|candidate| self.holds(candidate) && self.tells(candidate, most(candidate)))
+            .collect()
     }
 
-    /// What the set costs now by value, the costliest first.
+    /// The set's excess by value, the greatest first.
     fn values(&self, kind: FactKind) -> Vec<(f64, FactKey)> {
+        let scene = self.scene;
         let mut by_key: HashMap<FactKey, f64, KeyHash> = HashMap::default();
         for number in self.found.set.present.iter() {
-            let point = self.scene.present[number];
-            *by_key.entry(point.specimen.key(kind)).or_default() += point.rate;
+            *by_key.entry(scene.present[number].specimen.key(kind)).or_default() +=
+                scene.excess_of_present(number);
         }
-        let mut values: Vec<(f64, FactKey)> = by_key.into_iter().map(|(key, value)| (value, key)).collect();
+        for number in self.found.set.past.iter() {
+            if let Some(excess) = by_key.get_mut(&scene.past[number].specimen.key(kind)) {
+                *excess += scene.excess_of_past(number);
+            }
+        }
+        let mut values: Vec<(f64, FactKey)> = by_key.into_iter().map(|(key, excess)| (excess, key)).collect();
+        values.retain(|(excess, _)| *excess > 0.0);
         values.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
         values
     }

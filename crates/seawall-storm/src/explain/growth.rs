@@ -1,9 +1,8 @@
 //! How everything else grew: what the past is multiplied with before the present is compared with it.
 //!
 //! By the middle one of many values, weighed by their past. A storm makes a few values grow, or brings new ones; the
-//! middle one stays where it was. A daily rhythm makes all of them grow. Requests are counted for any measure, since cost
-//! by the byte has a heavy tail; but what sends is held against its growth by the measure too, lest a storm that borrows
-//! every agent there is, and costs more by the request than they do, be taken for one of them.
+//! middle one stays where it was. A daily rhythm makes all of them grow. Requests are counted, for any measure: cost by
+//! the byte has too heavy a tail for a middle.
 
 use std::collections::HashMap;
 
@@ -11,7 +10,6 @@ use super::kinds::{GROWTH_OF_SENDERS, GROWTH_OF_WANTED};
 use super::scene::Point;
 use crate::baseline::KeyHash;
 use crate::fact::FactKind;
-use crate::measure::Measure;
 use crate::specimen::FactKey;
 
 /// How everything else grew, at least by the factor 1.
@@ -33,17 +31,13 @@ const COVERED_MIN: f64 = 0.4;
 const VALUES_MIN: f64 = 3.0;
 
 impl Growth {
-    pub(crate) fn between(past: &[Point<'_>], present: &[Point<'_>], measure: Measure) -> Self {
-        let of = |kinds: &[FactKind], measure| {
-            kinds.iter().filter_map(|kind| of_kind(*kind, past, present, measure)).reduce(f64::min)
+    pub(crate) fn between(past: &[Point<'_>], present: &[Point<'_>]) -> Self {
+        let of = |kinds: &[FactKind]| {
+            kinds.iter().filter_map(|kind| of_kind(*kind, past, present)).reduce(f64::min)
         };
-        let senders = of(&GROWTH_OF_SENDERS, Measure::Requests).unwrap_or(1.0);
-        let wanted = of(&GROWTH_OF_WANTED, Measure::Requests).unwrap_or(f64::INFINITY);
-        let by_measure = match measure {
-            Measure::Requests => senders,
-            measure => of(&GROWTH_OF_SENDERS, measure).unwrap_or(1.0),
-        };
-        Self { senders: senders.max(by_measure).max(1.0), all: senders.min(wanted).max(1.0) }
+        let senders = of(&GROWTH_OF_SENDERS).unwrap_or(1.0);
+        let wanted = of(&GROWTH_OF_WANTED).unwrap_or(f64::INFINITY);
+        Self { senders: senders.max(1.0), all: senders.min(wanted).max(1.0) }
     }
 }
 
@@ -54,18 +48,17 @@ struct Cell {
     present: f64,
 }
 
-fn of_kind(kind: FactKind, past: &[Point<'_>], present: &[Point<'_>], measure: Measure) -> Option<f64> {
-    let value = |point: &Point<'_>| point.rate * point.specimen.cost[measure];
+fn of_kind(kind: FactKind, past: &[Point<'_>], present: &[Point<'_>]) -> Option<f64> {
     let mut cells: HashMap<FactKey, Cell, KeyHash> = HashMap::default();
     for point in past {
         let cell = cells.entry(point.specimen.key(kind)).or_default();
-        cell.past += value(point);
+        cell.past += point.rate;
         cell.specimens += 1;
     }
     for point in present {
         // A value without a past is no growth, but new.
         if let Some(cell) = cells.get_mut(&point.specimen.key(kind)) {
-            cell.present += value(point);
+            cell.present += point.rate;
         }
     }
     cells.remove(&FactKey::UNKNOWN);

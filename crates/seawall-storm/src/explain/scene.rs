@@ -1,12 +1,13 @@
 //! [`Scene`]: the present and the past of one scale, by one measure, and what single facts hold of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use seawall_http::FieldPresence;
 
 use super::bits::Bits;
 use super::candidate::{Candidate, Fact, Set};
+use super::kinds;
 use crate::baseline::KeyHash;
 use crate::estimate::Weights;
 use crate::fact::FactKind;
@@ -53,6 +54,7 @@ const VALUES_MAX: usize = 64;
 /// weighted specimens: of many values, some rise by chance, and a set picked from those would explain anything.
 const RISEN_SHARE: f64 = 0.6;
 const RISEN_SPECIMENS: f64 = 10.0;
+const RISEN_CLIENTS: usize = 3;
 
 /// At most so many words of agents.
 const WORDS_MAX: usize = 24;
@@ -92,6 +94,18 @@ impl<'a> Scene<'a> {
         Sum { now, excess, past_share: set.past.sum(&self.past_rate) / self.past_requests }
     }
 
+    /// Whether the value may belong to a set. One visitor's network rises whenever he loads a page, so of networks more is
+    /// asked.
+    fn is_risen(&self, value: &Candidate) -> bool {
+        let specimens = self.effective(&value.set);
+        let is_network = value.fact.kind().is_some_and(kinds::is_network);
+        let clients = || -> HashSet<u64> {
+            value.set.present.iter().map(|number| self.present[number].specimen.client).collect()
+        };
+        specimens >= RISEN_SPECIMENS
+            && (!is_network || specimens >= 3.0 * RISEN_SPECIMENS || clients().len() >= RISEN_CLIENTS)
+    }
+
     /// How many equally weighted specimens of the present would tell as much.
     fn effective(&self, set: &Set) -> f64 {
         let mut weights = Weights::default();
@@ -102,6 +116,20 @@ impl<'a> Scene<'a> {
     /// Excess of requests per second, whatever the measure.
     pub(super) fn excess_requests(&self, set: &Set) -> f64 {
         set.present.sum(&self.present_rate) - self.growth * set.past.sum(&self.past_rate)
+    }
+
+    /// The share of the requests now that is new.
+    pub(super) fn purity_of_requests(&self, set: &Set) -> f64 {
+        self.excess_requests(set) / set.present.sum(&self.present_rate).max(f64::MIN_POSITIVE)
+    }
+
+    /// What one present or past specimen stands for, by the measure: cost per second, less for the past.
+    pub(super) fn excess_of_present(&self, number: usize) -> f64 {
+        self.present_value[number]
+    }
+
+    pub(super) fn excess_of_past(&self, number: usize) -> f64 {
+        -self.growth * self.past_value[number]
     }
 
     /// Single facts whose cost now is at least `least`, of these kinds and of fields; and small sets of values that rose
@@ -174,9 +202,7 @@ impl<'a> Scene<'a> {
         let mut risen: Vec<(f64, &Candidate)> = values
             .iter()
             .map(|value| (self.sum(&value.set), value))
-            .filter(|(sum, value)| {
-                sum.excess > RISEN_SHARE * sum.now && self.effective(&value.set) >= RISEN_SPECIMENS
-            })
+            .filter(|(sum, value)| sum.excess > RISEN_SHARE * sum.now && self.is_risen(value))
             .map(|(sum, value)| (sum.excess, value))
             .collect();
         risen.sort_by(|(one, _), (other, _)| other.total_cmp(one));

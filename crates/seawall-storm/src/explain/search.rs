@@ -31,6 +31,9 @@ pub(super) struct Wanted {
     pub(super) least: f64,
     /// The least share of what a set costs now that is excess.
     pub(super) purity: f64,
+    /// Whether that holds of its requests too. A storm that borrows every agent there is makes each of them cost more,
+    /// and be sent no more often than the others.
+    pub(super) by_requests: bool,
     /// The most parts.
     pub(super) parts_max: usize,
 }
@@ -44,7 +47,7 @@ pub(super) fn best(scene: &Scene<'_>, candidates: &[Candidate], wanted: &Wanted)
         .collect();
     sort(&mut singles);
     let usable: Vec<usize> = singles.iter().map(|single| single.parts[0]).collect();
-    let mut best = singles.iter().find(|single| is_pure(single, wanted)).cloned();
+    let mut best = singles.iter().find(|single| is_pure(scene, single, wanted)).cloned();
     let mut beam = singles;
     for _ in 1..wanted.parts_max {
         beam.truncate(BEAM);
@@ -55,7 +58,7 @@ pub(super) fn best(scene: &Scene<'_>, candidates: &[Candidate], wanted: &Wanted)
         }
         sort(&mut longer);
         longer.dedup_by(|one, other| one.parts == other.parts || one.set == other.set);
-        if let Some(first) = longer.iter().find(|found| is_pure(found, wanted))
+        if let Some(first) = longer.iter().find(|found| is_pure(scene, found, wanted))
             && best.as_ref().is_none_or(|best| first.score > best.score * 1.001)
         {
             best = Some(first.clone());
@@ -94,8 +97,9 @@ fn found(scene: &Scene<'_>, parts: Vec<usize>, set: Set, wanted: &Wanted) -> Opt
     (sum.excess >= wanted.least).then_some(Found { parts, set, sum, score })
 }
 
-fn is_pure(found: &Found, wanted: &Wanted) -> bool {
+fn is_pure(scene: &Scene<'_>, found: &Found, wanted: &Wanted) -> bool {
     found.sum.excess >= wanted.purity * found.sum.now
+        && (!wanted.by_requests || scene.purity_of_requests(&found.set) >= wanted.purity)
 }
 
 fn share(excess: f64, wanted: &Wanted) -> f64 {

@@ -127,26 +127,27 @@ fn product(term: &Term) -> Option<&str> {
     }
 }
 
-/// The shortest choice that matches no more than is allowed; of several, that on which a site can act best. If none
-/// does, the one that matches least.
+/// The shortest choice that matches no more than is allowed; of several, that on which a site can act best. One made of
+/// form alone counts as one longer. If none does, the one that matches least.
 fn choose(facts: &[(&Fact, &Term)], universes: &[Universe], terms_max: usize) -> Option<Vec<usize>> {
     let mut least: Option<(f64, Vec<usize>)> = None;
+    let mut fitting: BTreeSet<(usize, u32, Vec<usize>)> = BTreeSet::new();
     for len in 1..=terms_max.min(facts.len()) {
-        let mut fitting: BTreeSet<(u32, Vec<usize>)> = BTreeSet::new();
+        if fitting.first().is_some_and(|(length, ..)| *length < len) {
+            break;
+        }
         for_each_choice(facts.len(), len, &mut |chosen| {
             let excess = universes.iter().map(|universe| universe.excess(chosen)).fold(0.0, f64::max);
             if excess <= 0.0 {
-                fitting
-                    .insert((chosen.iter().map(|number| facts[*number].0.effort()).sum(), chosen.to_vec()));
+                let is_of_form = chosen.iter().all(|number| facts[*number].0.is_of_form());
+                let effort = chosen.iter().map(|number| facts[*number].0.effort()).sum();
+                fitting.insert((len + usize::from(is_of_form), effort, chosen.to_vec()));
             } else if least.as_ref().is_none_or(|(least, _)| excess < least * 0.9) {
                 least = Some((excess, chosen.to_vec()));
             }
         });
-        if let Some((_, chosen)) = fitting.into_iter().next() {
-            return Some(chosen);
-        }
     }
-    least.map(|(_, chosen)| chosen)
+    fitting.into_iter().next().map(|(.., chosen)| chosen).or(least.map(|(_, chosen)| chosen))
 }
 
 /// Every choice of `len` out of `count`, in order.
