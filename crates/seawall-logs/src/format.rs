@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::record::Record;
 use crate::template::{Template, apache, nginx};
 use crate::w3c::{self, Columns};
-use crate::wrapping::{Wrapping, without_zeros};
+use crate::wrapping::{Wrapping, without_debris};
 
 /// How the lines of one log are written. Cheap to clone; read-only, so that threads may share it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -163,7 +163,7 @@ impl Format {
         columns: &mut Option<Arc<Columns>>,
     ) -> Result<(), ()> {
         abandon(state);
-        let bare = without_zeros(line);
+        let bare = without_debris(line);
         let wrapping = Wrapping::of(bare);
         let mended = wrapping.strip(bare).unwrap_or(bare);
         if mended.len() == inner.len() || mended.is_empty() {

@@ -51,10 +51,12 @@ impl Wrapping {
     }
 }
 
-/// The line without zeros before it: what a file system leaves where a crash lost a write.
-pub(crate) fn without_zeros(line: &[u8]) -> &[u8] {
+/// The line without zeros before it, which a file system leaves where a crash lost a write, and without a byte-order
+/// mark, which is anywhere once files were joined.
+pub(crate) fn without_debris(line: &[u8]) -> &[u8] {
     let zeros = line.iter().take_while(|&&byte| byte == 0).count();
-    &line[zeros..]
+    let rest = &line[zeros..];
+    rest.strip_prefix(BOM).unwrap_or(rest)
 }
 
 fn syslog(line: &[u8]) -> Option<&[u8]> {
@@ -174,6 +176,7 @@ mod tests {
         ] {
             assert_eq!(Wrapping::of(line.as_bytes()), Wrapping::None, "{line}");
         }
-        assert_eq!(without_zeros(b"\0\0a\0"), b"a\0");
+        assert_eq!(without_debris(b"\0\0a\0"), b"a\0");
+        assert_eq!(without_debris(b"\xef\xbb\xbfa"), b"a");
     }
 }
