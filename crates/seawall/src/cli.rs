@@ -3,6 +3,7 @@
 mod ca;
 mod storms;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,25 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Make, verify, compare and publish CA bundles from Mozilla's certdata.txt
+#[derive(Debug, Parser)]
+#[command(name = "ca", bin_name = "seawall ca", disable_help_subcommand = true)]
+struct CaAlone {
+    #[command(subcommand)]
+    command: Ca,
+}
+
+/// Reads the command line of this process; when it is wrong, or asks for help, the process ends.
+///
+/// To set up all commands takes longer than to parse a certdata.txt, so that for `ca` only its own are.
+pub fn parse() -> Command {
+    let mut args = std::env::args_os().skip(1).peekable();
+    if args.next_if(|first| first == "ca").is_some() {
+        return Command::Ca(CaAlone::parse_from(std::iter::once(OsString::from("ca")).chain(args)).command);
+    }
+    Cli::parse().command
 }
 
 /// What to do.
@@ -326,4 +346,46 @@ pub enum Format {
     Text,
     /// For a program
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn ca_alone_answers_as_the_whole_does() {
+        let answer = |command: clap::Command, name: &[&str], rest: &str| {
+            let line = name.iter().copied().chain(rest.split_whitespace());
+            let error = command.try_get_matches_from(line).expect_err("neither builds a bundle");
+            (error.exit_code(), error.render().to_string())
+        };
+        for rest in [
+            "",
+            "--help",
+            "-h",
+            "help",
+            "help build",
+            "-V",
+            "nonsense",
+            "build",
+            "build --help",
+            "build -h",
+            "build certdata.txt -o x -w 0",
+            "build certdata.txt -o x -p SERVERS:ALL",
+            "verify --help",
+            "list --help",
+            "diff one",
+            "publish --help",
+            "watch --help",
+            "watch --evry 1h",
+        ] {
+            assert_eq!(
+                answer(CaAlone::command(), &["ca"], rest),
+                answer(Cli::command(), &["seawall", "ca"], rest),
+                "{rest}"
+            );
+        }
+    }
 }

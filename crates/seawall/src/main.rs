@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use seawall::app;
-use seawall::cli::Cli;
+use seawall::{app, cli};
 
 /// Allocation is on the way of every exchange that is not refused; mimalloc halves its cost beside glibc's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    app::run(Cli::parse().command)
+    app::run(cli::parse())
 }

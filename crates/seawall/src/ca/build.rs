@@ -11,7 +11,7 @@ use seawall_certdata::bundle::{self, Bundle};
 use seawall_certdata::{Certdata, Selection, Verdict};
 
 use super::fetch::{Fetched, Fetcher, Validators};
-use super::replace::{self, Prepared};
+use super::replace::Prepared;
 use super::{Source, content, now};
 use crate::cli::CaBuild;
 use crate::output;
@@ -95,8 +95,9 @@ fn write(args: &CaBuild, bundle: &Bundle) -> io::Result<()> {
     if args.backup {
         prepared.keep_old(&backup(prepared.path()))?;
     }
-    prepared.place()?;
-    replace::sync(&args.output)
+    // After a crash the name leads to the old bundle or to the new one, whole on disk; to wait until it surely is the
+    // new one would take as long as all the rest, for a file that is made again in no time.
+    prepared.place()
 }
 
 /// The first name of `FILE.~1~`, `FILE.~2~` and so on that is free.
