@@ -61,6 +61,12 @@ fn look(args: &CaWatch, fetcher: &Fetcher) -> Look {
         output::note(format_args!("{}: not modified", args.from));
         return renew(args, &state);
     };
+    if !args.allow_older
+        && let Some(why) = older(&validators, &state.validators)
+    {
+        output::problem(format_args!("{}: {why}", args.from));
+        return Look::ended(output::FOUND);
+    }
     let now = now();
     let source = match Source::parse(bytes, changed.unwrap_or(now), &args.from) {
         Ok(source) => source,
@@ -114,6 +120,20 @@ fn renew(args: &CaWatch, state: &State) -> Look {
 /// Where what was fetched last is kept. What is published may be older, when the bundle is the same.
 fn copy(folder: &Path) -> PathBuf {
     folder.join(".certdata.txt")
+}
+
+/// Why this version must not follow the one fetched last, if the server itself dates it earlier.
+///
+/// Only the server's dates tell: certdata.txt has none, and a root that is gone may have been the newest one.
+fn older(new: &Validators, last: &Validators) -> Option<String> {
+    let (date, before) = (new.last_modified.as_deref()?, last.last_modified.as_deref()?);
+    let read = |date| httpdate::parse_http_date(date).ok();
+    (read(date)? < read(before)?).then(|| {
+        format!(
+            "last changed on {date}, and the one fetched last on {before}: an older file does not follow a newer one\n\
+             hint: when that is right, give --allow-older"
+        )
+    })
 }
 
 /// Why these roots must not be published, if one that would be taken has a problem.
@@ -182,6 +202,23 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 86_400);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_two_dates_make_a_file_older() {
+        let dated = |date: Option<&str>| Validators { etag: None, last_modified: date.map(str::to_owned) };
+        let early = dated(Some("Fri, 01 May 2026 10:00:00 GMT"));
+        let late = dated(Some("Sat, 02 May 2026 09:00:00 GMT"));
+        assert!(older(&early, &late).is_some_and(|why| why.contains("hint: ")));
+        for (new, last) in [
+            (&late, &early),
+            (&late, &late),
+            (&dated(None), &late),
+            (&early, &dated(None)),
+            (&dated(Some("yesterday")), &late),
+        ] {
+            assert_eq!(older(new, last), None);
+        }
+    }
 
     #[test]
     fn pauses_double_up_to_the_schedule_and_honour_retry_after() {

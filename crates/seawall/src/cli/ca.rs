@@ -240,6 +240,9 @@ pub struct CaWatch {
     /// Fetch from an http:// URL too: whoever is on the way can change what arrives
     #[arg(short = 'k', long)]
     pub allow_http: bool,
+    /// Publish a file too that its server dates earlier than the one fetched last
+    #[arg(long)]
+    pub allow_older: bool,
     /// Trust the anchors in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,

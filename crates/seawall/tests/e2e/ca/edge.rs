@@ -51,6 +51,24 @@ fn strong_tag(edge: &Seawall, dir: &Dir) -> String {
 }
 
 #[test]
+fn what_publish_and_watch_keep_for_themselves_is_not_served() {
+    let dir = Dir::new();
+    let edge = edge(&dir);
+    assert!(dir.join("www/ca/.lock").exists(), "publish has left its lock");
+    for name in [".certdata.txt", ".watch.json", ".cacert.pem.new-1"] {
+        dir.write(format!("www/ca/{name}"), "private");
+    }
+    let names =
+        [".lock", ".certdata.txt", ".watch.json", ".cacert.pem.new-1", "%2ecertdata.txt", "%2Ewatch.json"];
+    for (client, name) in (50..).zip(names) {
+        let url = edge.url(&format!("/ca/{name}"));
+        let answer = Curl::get(url).from_address(&format!("127.0.0.{client}")).run();
+        assert!(matches!(answer.status, 400 | 404), "{name}: {}", answer.status);
+        assert!(!String::from_utf8_lossy(&answer.body).contains("private"), "{name}");
+    }
+}
+
+#[test]
 fn bundle_has_a_strong_tag_freshness_ranges_and_304s() {
     let dir = Dir::new();
     let edge = edge(&dir);

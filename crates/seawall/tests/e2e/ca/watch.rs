@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use seawall_testkit::{Dir, Nginx, Process};
 
@@ -25,6 +26,14 @@ impl Scene {
 
     fn serve(&self, content: impl AsRef<[u8]>) {
         self.nginx.dir().write("site/certdata.txt", content);
+    }
+
+    /// As [`Self::serve`], last changed at this time in seconds since 1970.
+    fn serve_dated(&self, content: &str, changed: u64) {
+        self.serve(content);
+        let path = self.nginx.dir().join("site/certdata.txt");
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(changed)).unwrap();
     }
 
     fn look(&self) -> Ran {
@@ -95,6 +104,27 @@ fn damaged_shrunken_and_doubtful_files_are_not_published_and_are_asked_for_again
     scene.serve(format!("# mended\n{GOOD}"));
     assert_eq!(scene.look().status, 0);
     assert_eq!(scene.published(), good);
+}
+
+#[test]
+fn a_file_that_its_server_dates_earlier_does_not_follow_unless_told_to() {
+    let scene = Scene::new("etag off;");
+    scene.serve_dated(GOOD, 1_790_000_000);
+    assert_eq!(scene.look().status, 0);
+    let good = scene.published();
+    // Other trust, so that it would be another bundle, yet not a shrunken one.
+    let other = GOOD.replace("Harbour Root R1", "Harbour Root R0");
+    scene.serve_dated(&other, 1_780_000_000);
+    for _ in 0..2 {
+        let said = scene.look();
+        assert_eq!(said.status, 1, "{}", said.err);
+        assert!(said.err.contains("an older file does not follow a newer one"), "{}", said.err);
+        assert!(said.err.contains("hint: when that is right, give --allow-older"), "{}", said.err);
+        assert_eq!(scene.published(), good);
+    }
+    let forced = look(&scene.nginx.url("/certdata.txt"), &scene.folder(), &["--allow-http", "--allow-older"]);
+    assert_eq!(forced.status, 0, "{}", forced.err);
+    assert!(scene.published().contains("Harbour Root R0"));
 }
 
 #[test]
