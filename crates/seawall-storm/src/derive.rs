@@ -3,16 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use seawall_http::{ContentLength, HeaderShape};
+use seawall_http::{ClientAddr, ContentLength, HeaderShape, UnixTime};
 
 use crate::agent;
-use crate::batch::{Batch, KEY_BYTES, Kept, Sampled};
-use crate::event::{CacheResult, Seen};
+use crate::batch::{Batch, KEY_BYTES, Kept, Sampled, TEXT_BYTES_MAX};
+use crate::event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
 use crate::fact::FactKind;
 use crate::keys::FactKeys;
+use crate::measure::Cost;
 use crate::specimen::{FactKey, Specimen, TEXTS, Values, network, path_extension, path_prefix};
 use crate::token::TokenKeys;
 use crate::window::Window;
+use crate::window_builder::WindowBuilder;
 
 /// Where a client's network is, and who announces it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -230,6 +232,54 @@ fn content_class(content: ContentLength) -> &'static str {
         ContentLength::Known(_) => "65536-",
         ContentLength::Unknown => "unknown",
     }
+}
+
+/// For the fuzzer: the laws of specimens, for whatever a request says of itself. Lines are its path, query, agent and
+/// referer.
+pub fn check_laws(bytes: &[u8]) {
+    let mut lines = bytes.split(|octet| *octet == b'\n');
+    let [path, query, user_agent, referer] = std::array::from_fn(|_| lines.next());
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let (path, query) = (path.map(text).unwrap_or_default(), query.map(text));
+    let path = seawall_http::target::normalise_path(&path);
+    let keys = FactKeys::new([1; 16]);
+    let derive = Derive { keys, tokens: TokenKeys::new([2; 16], UnixTime(0)) };
+    let mut builder = WindowBuilder::new(derive, 1, UnixTime(0));
+    builder.observe(&RequestEvent {
+        facts: EventFacts {
+            host: Seen::Unknown,
+            method: "GET",
+            path: &path,
+            query: Seen::shown(query.as_deref()),
+            user_agent: Seen::shown(user_agent),
+            referer: Seen::shown(referer),
+            client: ClientAddr::new(IpAddr::from([192, 0, 2, 1])),
+            protocol: None,
+            tls_fingerprint: Seen::Unknown,
+            header_shape: None,
+            fields: None,
+            content: None,
+        },
+        disposition: Disposition { status: 0, cache: CacheResult::Unknown, is_refused: false },
+        cost: Cost::of_one(1, 1, 1),
+        at: UnixTime(0),
+    });
+    let window = builder.take(nowhere, UnixTime(1000));
+    let specimen = &window.specimens[0];
+    for kind in FactKind::ALL {
+        if let Some(value) = specimen.value(kind) {
+            assert_eq!(specimen.key(kind), keys.of_value(kind, &value), "{kind:?} {value:?}");
+        }
+        let text = specimen.text(kind).unwrap_or_default();
+        assert!(text.len() <= TEXT_BYTES_MAX, "{kind:?} {text:?}");
+        assert!(kind != FactKind::QueryShape || !text.contains('='), "{text:?}");
+    }
+    if let (Some(product), Some(agent)) =
+        (specimen.text(FactKind::AgentProduct), specimen.text(FactKind::UserAgent))
+    {
+        assert!(agent::holds_word(agent.as_bytes(), &product), "{product} in {agent}");
+    }
+    assert!(specimen.heap_bytes() <= size_of::<Specimen>() + TEXTS.len() * TEXT_BYTES_MAX);
 }
 
 #[cfg(test)]

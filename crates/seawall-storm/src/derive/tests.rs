@@ -156,3 +156,13 @@ fn neither_address_nor_query_values_are_in_a_specimen() {
         assert!(!told.contains(private), "{private}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn laws_hold_of_any_request(bytes in "(/[a-zé%./]{0,20}|\\PC{0,300})(\n\\PC{0,300}){0,3}", mut cut in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+        let mut whole = bytes.into_bytes();
+        check_laws(&whole);
+        whole.append(&mut cut);
+        check_laws(&whole);
+    }
+}
