@@ -7,6 +7,9 @@
 //!
 //! Nothing here waits or is shared by workers. The mailbox is locked for the length of a swap, by the worker (which goes
 //! on if it is taken) and by the control plane. A worker without exchanges has no timer.
+//!
+//! Cost: some 0.2 µs of CPU for each exchange, the watch over storms on its own thread included (its parts are counted by
+//! `cargo xtask bench --instructions`: `count`, `record`, `derive`).
 
 mod account;
 mod mailbox;
