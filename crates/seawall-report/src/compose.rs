@@ -213,6 +213,8 @@ fn rule(account: &Account) -> Vec<Block> {
     let mut blocks = vec![Block::Heading("The rule, and what it costs everybody else")];
     match &account.collateral {
         Some(collateral) => blocks.push(Block::Paragraph(collateral_words(collateral).into())),
+        // The reasons below say what stands against it.
+        None if !account.reasons.is_empty() => {}
         None => blocks.push(Block::Paragraph(
             "What a rule would cost everybody else is not known yet, so none is proposed.".into(),
         )),
