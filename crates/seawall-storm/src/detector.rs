@@ -86,6 +86,13 @@ impl Detector {
         &self.settings
     }
 
+    /// How much longer nothing is called a rise, because too little is known of the past; zero from then on.
+    pub fn learns_for(&self) -> Duration {
+        let known = self.past.span(Span::Minutes).known();
+        let left = self.settings.known_min.saturating_sub(known);
+        if known.is_zero() { left + self.recent.until_past() } else { left }
+    }
+
     /// Takes the next second. Windows come in the order of time; what is missing had no traffic.
     pub fn push(&mut self, window: &Window, named: &[Named<'_>]) {
         let mut changed = [false; 3];

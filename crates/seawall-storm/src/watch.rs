@@ -12,6 +12,7 @@ mod rules;
 mod sites;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use seawall_http::UnixTime;
 use seawall_rules::rule::Rule;
@@ -205,6 +206,11 @@ impl Watch {
         if let Some(held) = self.rules.find_mut(id) {
             held.told(report, now);
         }
+    }
+
+    /// How much longer nothing is called a storm, because too little is known of the past; zero from then on.
+    pub fn learns_for(&self) -> Duration {
+        self.detector.learns_for()
     }
 
     /// What hit a bound.

@@ -2,6 +2,7 @@
 //! old enough to become past. A past that begins right behind the present would hold a slow rise itself.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use seawall_http::UnixTime;
 
@@ -47,6 +48,12 @@ impl Recent {
             ten_minutes: level(600, 12),
             bound,
         }
+    }
+
+    /// How long it takes until the first window becomes past, while none has.
+    pub(crate) fn until_past(&self) -> Duration {
+        let left = (self.tens.keep + 1).saturating_sub(self.tens.closed.len());
+        Duration::from_millis(left as u64 * self.tens.millis)
     }
 
     /// Takes the next second; gives the windows that are past from now on.

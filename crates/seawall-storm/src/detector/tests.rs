@@ -1,12 +1,15 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use seawall_http::UnixTime;
 
+use super::{Detector, Settings};
 use crate::event::CacheResult;
 use crate::rise::Rise;
 use crate::testing::Exchange;
 use crate::testing::play::Play;
 use crate::testing::site::{BROWSER_FIELDS, Site, address, program};
+use crate::window::Window;
 use crate::window_builder::WindowBuilder;
 
 type Storm = fn(&mut Site, UnixTime, &mut WindowBuilder);
@@ -350,4 +353,23 @@ fn network_that_scans_is_named() {
                 .observe(builder);
         });
     });
+}
+
+#[test]
+fn what_is_left_to_learn_falls_to_nothing_and_stays_there() {
+    let settings = Settings { known_min: Duration::from_secs(30), ..Settings::default() };
+    let mut detector = Detector::new(settings);
+    let mut left = detector.learns_for();
+    assert_eq!(left, Duration::from_secs(130), "the last 100 seconds are not yet past");
+    for second in 0..200 {
+        let (from, until) = (UnixTime::from_secs(1000 + second), UnixTime::from_secs(1001 + second));
+        detector.push(&Window { from, until, ..Window::default() }, &[]);
+        let now = detector.learns_for();
+        assert!(now <= left, "{now:?} after {left:?} at second {second}");
+        left = now;
+        if second == 90 {
+            assert!(left > Duration::ZERO);
+        }
+    }
+    assert_eq!(left, Duration::ZERO);
 }

@@ -134,7 +134,8 @@ pub(crate) struct Percent(pub(crate) f64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = self.0 * 100.0;
+        // No share is below nothing, and nothing has no sign.
+        let percent = if self.0 > 0.0 { self.0 * 100.0 } else { 0.0 };
         match percent {
             _ if percent >= 99.95 || percent <= 0.0 => write!(f, "{percent:.0} %"),
             _ if percent >= 99.0 || (1.0..10.0).contains(&percent) => write!(f, "{percent:.1} %"),
