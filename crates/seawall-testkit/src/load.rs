@@ -25,6 +25,8 @@ pub struct Plan {
     pub from: Ipv4Addr,
     /// The request, to the blank line at least.
     pub request: String,
+    /// Others, taken in turn after it.
+    pub more: Vec<String>,
     /// Clients at the same time.
     pub clients: usize,
     /// Requests on one connection.
@@ -42,10 +44,19 @@ impl Plan {
             to,
             from: Ipv4Addr::UNSPECIFIED,
             request: format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: kit/load\r\n\r\n"),
+            more: Vec::new(),
             clients: 2,
             per_connection: 100,
             requests_max: 20_000,
             pause: Duration::from_millis(2),
+        }
+    }
+
+    /// The request that is sent as the n-th, from 0.
+    fn nth(&self, number: usize) -> &str {
+        match number % (self.more.len() + 1) {
+            0 => &self.request,
+            place => &self.more[place - 1],
         }
     }
 
@@ -185,10 +196,12 @@ impl fmt::Display for Sent {
 fn run(plan: &Plan, progress: &Progress) -> Sent {
     let mut sent = Sent::default();
     let mut connection: Option<(BufReader<TcpStream>, usize)> = None;
-    while !progress.stop.load(Ordering::Relaxed)
-        && progress.begun.fetch_add(1, Ordering::Relaxed) < plan.requests_max
-    {
-        match one(plan, &mut connection, &mut sent.again) {
+    while !progress.stop.load(Ordering::Relaxed) {
+        let number = progress.begun.fetch_add(1, Ordering::Relaxed);
+        if number >= plan.requests_max {
+            break;
+        }
+        match one(plan, plan.nth(number), &mut connection, &mut sent.again) {
             Ok(status) => *sent.statuses.entry(status).or_default() += 1,
             Err(error) => {
                 connection = None;
@@ -206,11 +219,12 @@ fn run(plan: &Plan, progress: &Progress) -> Sent {
 /// One request, on the connection there is or a new one.
 fn one(
     plan: &Plan,
+    request: &str,
     connection: &mut Option<(BufReader<TcpStream>, usize)>,
     again: &mut usize,
 ) -> io::Result<u16> {
     if let Some((mut reader, used)) = connection.take() {
-        match exchange(&mut reader, &plan.request) {
+        match exchange(&mut reader, request) {
             Ok((status, stays)) => {
                 *connection = (stays && used + 1 < plan.per_connection).then_some((reader, used + 1));
                 return Ok(status);
@@ -220,7 +234,7 @@ fn one(
         }
     }
     let mut reader = BufReader::new(open(plan.from, plan.to)?);
-    match exchange(&mut reader, &plan.request) {
+    match exchange(&mut reader, request) {
         Ok((status, stays)) => {
             *connection = (stays && plan.per_connection > 1).then_some((reader, 1));
             Ok(status)
