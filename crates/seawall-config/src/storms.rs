@@ -60,7 +60,7 @@ pub(crate) fn read_detect(value: Value<'_>, problems: &mut Problems) -> Option<D
         value.size(16 * MIB..=4096 * MIB, problems)
     });
     let mut reader = Reader { table: &mut table, problems };
-    reader.time("learning-time", &mut detect.learning_time, 30 * SECOND..=30 * DAY);
+    reader.time("learning-time", &mut detect.learning_time, 10 * SECOND..=30 * DAY);
     reader.time("least-time", &mut detect.least_time, SECOND..=HOUR);
     reader.time("pause-time", &mut detect.pause_time, SECOND..=DAY);
     reader.time("clear-time", &mut detect.clear_time, SECOND..=30 * DAY);

@@ -7,7 +7,7 @@ pub(crate) static DETECT: Section = Section {
     doc: "How storms are looked for: what is new in the traffic and costs much. Everything is kept in memory, within a bound.",
     keys: &[
         value("enabled", "boolean", "true", "Whether storms are looked for."),
-        value("learning-time", "duration, 30s to 30d", "\"3m\"", "Nothing is called a storm before the traffic was watched for so long: what is new shows only beside what is usual."),
+        value("learning-time", "duration, 10s to 30d", "\"3m\"", "Nothing is called a storm before the traffic was watched for so long and 100 s more: what is new shows only beside what is usual, and the last 100 s are not yet part of that."),
         value("memory", "size, 16 MiB to 4 GiB", "\"64 MiB\"", "What the samples of past and present may take. More of it tells rarer things apart."),
         value("least-share", "share, 1 % to 100 %", "\"20 %\"", "A rise that adds less than this share to the site's usual cost, by each measure, is nobody's trouble.")
             .foreign(&["threshold", "sensitivity"]),

@@ -158,7 +158,7 @@ impl Edge {
         let views = ids.into_iter().filter_map(|id| watched.watch.storm(id));
         StormTable {
             enabled: true,
-            learning_seconds: viewer.learning(watched.since, clock::wall()),
+            learning_seconds: watched.watch.learns_for().as_secs(),
             storms: views.map(|view| viewer.storm(&view)).collect(),
         }
     }

@@ -49,6 +49,22 @@ pub(crate) fn time(seconds: u64) -> String {
     }
 }
 
+/// Time that was measured: `0.31 s`, `12 s`, `3 min`.
+pub(super) fn seconds(seconds: f64) -> String {
+    if seconds < 9.95 { format!("{} s", small(seconds)) } else { time(seconds as u64) }
+}
+
+/// A small number: `0`, `<0.01`, `0.031`, `0.31`, `1.2`.
+pub(super) fn small(number: f64) -> String {
+    match number {
+        ..=0.0 => "0".to_owned(),
+        ..0.01 => "<0.01".to_owned(),
+        ..0.095 => format!("{number:.3}"),
+        ..0.95 => format!("{number:.2}"),
+        _ => short(number),
+    }
+}
+
 /// Which of the four measures.
 pub(super) fn of(cost: &CostView, measure: &str) -> f64 {
     match measure {

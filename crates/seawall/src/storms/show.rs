@@ -5,7 +5,7 @@ use std::fmt::Write;
 use seawall_console::control::{CollateralView, CostView, ProposalView, StormView};
 use seawall_http::UnixTime;
 
-use super::figure::{bytes, number, of, share, sparkline, time};
+use super::figure::{bytes, number, of, seconds, share, small, sparkline, time};
 use super::{sentence, signature};
 use crate::why::date;
 
@@ -48,10 +48,10 @@ fn since(storm: &StormView, now: u64) -> String {
 }
 
 fn costs(storm: &StormView) -> String {
-    let mut out = format!("{:17}{:>13}{:>13}{:>13}{:>17}\n", "", "now", "peak", "total", "of the site now");
+    let mut out = format!("{:17}{:>14}{:>14}{:>14}{:>17}\n", "", "now", "peak", "total", "of the site now");
     let mut line = |name: &str, rate: &dyn Fn(&CostView) -> String, total: String, part: f64| {
         let (now, peak) = (rate(&storm.rate), rate(&storm.peak));
-        let _ = writeln!(out, "{name:17}{now:>13}{peak:>13}{total:>13}{:>17}", share(part));
+        let _ = writeln!(out, "{name:17}{now:>14}{peak:>14}{total:>14}{:>17}", share(part));
     };
     line(
         "requests",
@@ -68,8 +68,8 @@ fn costs(storm: &StormView) -> String {
     );
     line(
         "origins busy",
-        &|cost| format!("{:.1} at once", cost.origin_seconds),
-        time(storm.total.origin_seconds as u64),
+        &|cost| format!("{} at once", small(cost.origin_seconds)),
+        seconds(storm.total.origin_seconds),
         storm.share.origin_seconds,
     );
     out

@@ -144,4 +144,6 @@ fn figures_are_short_and_hide_nothing() {
     assert_eq!([999.0, 4.14e6, 225e3].map(figure::bytes), ["999 B", "4.1 MB", "225 kB"]);
     assert_eq!(figure::sparkline(&[0.0, 1.0, 7.0]), "▁▂█");
     assert_eq!(figure::sparkline(&[0.0]), "▁");
+    let small = [0.0, 0.0042, 0.031, 0.31, 1.23, 61.0].map(figure::small);
+    assert_eq!(small, ["0", "<0.01", "0.031", "0.31", "1.2", "61"]);
 }

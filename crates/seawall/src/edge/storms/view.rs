@@ -1,7 +1,6 @@
 //! Storms and proposals as the admin API tells them: without addresses, and networks only with enough clients.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use seawall_config::config::DetectConfig;
 use seawall_console::control::{
@@ -18,18 +17,11 @@ use seawall_storm::{
 /// What may be shown.
 pub(super) struct Viewer {
     clients_min: u64,
-    learning_time: Duration,
 }
 
 impl Viewer {
     pub(super) const fn new(detect: &DetectConfig) -> Self {
-        Self { clients_min: detect.least_clients, learning_time: detect.learning_time }
-    }
-
-    /// For how many more seconds nothing is called a storm.
-    pub(super) fn learning(&self, since: Option<UnixTime>, now: UnixTime) -> u64 {
-        let watched = since.map_or(0, |since| now.0.saturating_sub(since.0));
-        (self.learning_time.as_millis() as u64).saturating_sub(watched).div_ceil(1000)
+        Self { clients_min: detect.least_clients }
     }
 
     pub(super) fn storm(&self, view: &StormView<'_>) -> StormShown {
