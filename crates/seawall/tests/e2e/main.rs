@@ -30,6 +30,7 @@ mod proxying;
 mod reload;
 mod rules;
 mod serve;
+mod storms;
 mod story;
 mod support;
 mod tls;

@@ -9,12 +9,12 @@ use seawall_testkit::{Curl, Load, Nginx, Plan, Raw, Seawall, Signal};
 use crate::support::{add_rule, metric, on, seawall, until};
 
 /// Peers; their last bytes are not those of other things.
-const PEERS: [[u8; 4]; 4] =
+pub(crate) const PEERS: [[u8; 4]; 4] =
     [[127, 91, 173, 213], [127, 187, 149, 233], [127, 203, 67, 241], [127, 229, 111, 179]];
 
 /// Clients that a proxy names.
-const NAMED: [[u8; 4]; 3] = [[203, 0, 113, 87], [198, 51, 100, 201], [192, 0, 2, 157]];
-const NAMED_IPV6: &str = "2001:db8:a3f1:5c27:9e04:d6b8:71ca:e35d";
+pub(crate) const NAMED: [[u8; 4]; 3] = [[203, 0, 113, 87], [198, 51, 100, 201], [192, 0, 2, 157]];
+pub(crate) const NAMED_IPV6: &str = "2001:db8:a3f1:5c27:9e04:d6b8:71ca:e35d";
 
 /// Every way in which the addresses might have been written.
 fn needles() -> Vec<(String, Vec<u8>)> {
@@ -62,7 +62,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What of the addresses stands in what was written.
-fn found(written: &[(String, Vec<u8>)]) -> Vec<String> {
+pub(crate) fn found(written: &[(String, Vec<u8>)]) -> Vec<String> {
     let needles = needles();
     let mut found = Vec::new();
     for (place, bytes) in written {
@@ -76,7 +76,7 @@ fn found(written: &[(String, Vec<u8>)]) -> Vec<String> {
 }
 
 /// Everything that the process wrote: its folder, and its output as if it were kept on a disk.
-fn written(edge: &mut Seawall) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn written(edge: &mut Seawall) -> Vec<(String, Vec<u8>)> {
     let folder = edge.dir().path().to_owned();
     let mut written: Vec<_> = files(&folder)
         .into_iter()
