@@ -23,6 +23,7 @@ use crate::rise::Rise;
 use crate::specimen::Specimen;
 use crate::storm::Nature;
 
+pub(crate) use crowd::CHANCE_CONFIDENCE;
 pub use ground::Ground;
 pub(crate) use ground::Percent;
 pub use kin::{Kin, Kinship};
@@ -60,6 +61,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         .or_else(|| crowd::job(case))
         .or_else(|| crowd::rhythm(case))
         .or_else(|| crowd::flash_crowd(case))
+        .or_else(|| crowd::chance(case))
         .unwrap_or_else(|| storm::storm(case))
 }
 

@@ -26,7 +26,7 @@ use crate::window::Window;
 pub use lifecycle::Hysteresis;
 pub(crate) use lifecycle::{Turn, since};
 pub use series::{Point, Series, Step};
-pub(crate) use tracked::Tracked;
+pub(crate) use tracked::{Tracked, is_list};
 
 /// Storms and crowds followed at once. Each costs some comparisons for each specimen of each second: 64 of them with
 /// 2,048 specimens, a millisecond a second.
@@ -73,6 +73,18 @@ impl Storms {
         }
     }
 
+    /// Those that have proven to be more than chance since the last time; those that have not are dropped.
+    pub(crate) fn proven(&mut self, now: UnixTime) -> Vec<StormId> {
+        self.active.retain(|tracked| !tracked.has_failed(now));
+        let proven = self.active.iter_mut().filter(|tracked| !tracked.is_told && tracked.has_proven(now));
+        proven
+            .map(|tracked| {
+                tracked.is_told = true;
+                tracked.storm.id
+            })
+            .collect()
+    }
+
     /// Counts a window, and tells what turned.
     pub(crate) fn observe(&mut self, window: &Window, now: UnixTime) -> Vec<(StormId, Turn)> {
         self.site.push_back((window.from, window.total));
@@ -80,7 +92,9 @@ impl Storms {
         let site = tracked::per_second(self.site.iter().map(|(at, cost)| (*at, *cost)), now);
         let mut turns = Vec::new();
         for tracked in &mut self.active {
-            if let Some(turn) = tracked.observe(window, site, &self.hysteresis, now) {
+            if let Some(turn) = tracked.observe(window, site, &self.hysteresis, now)
+                && tracked.is_told
+            {
                 turns.push((tracked.storm.id, turn));
             }
         }
@@ -129,7 +143,7 @@ impl Storms {
     /// The storms that are followed, as the detector is to know them. Crowds are not among them: they may become the
     /// past.
     pub(crate) fn named(&self) -> impl Iterator<Item = Named<'_>> {
-        let storms = self.active.iter().filter(|tracked| tracked.is_a_storm());
+        let storms = self.active.iter().filter(|tracked| tracked.is_told && tracked.is_a_storm());
         storms.map(|tracked| Named { described: &tracked.storm.described, onset: tracked.storm.onset })
     }
 
@@ -140,7 +154,7 @@ impl Storms {
 
     /// All of them: the followed ones first, each kind from the latest on.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tracked> {
-        self.active.iter().rev().chain(self.remembered.iter().rev())
+        self.active.iter().rev().filter(|tracked| tracked.is_told).chain(self.remembered.iter().rev())
     }
 
     pub(crate) fn find(&self, id: StormId) -> Option<&Tracked> {

@@ -35,6 +35,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) bytes: u64,
     pub(crate) origin_bytes: u64,
     pub(crate) origin_time_us: u64,
+    pub(crate) is_refused: bool,
     pub(crate) at: UnixTime,
 }
 
@@ -55,6 +56,7 @@ impl Default for Exchange<'_> {
             bytes: 10_000,
             origin_bytes: 0,
             origin_time_us: 0,
+            is_refused: false,
             at: UnixTime(0),
         }
     }
@@ -79,7 +81,7 @@ impl Exchange<'_> {
                 fields: Some(fields.fold(FieldPresence::default(), FieldPresence::union).bits()),
                 content: Some(ContentLength::Absent),
             },
-            disposition: Disposition { status: self.status, cache: self.cache, is_refused: false },
+            disposition: Disposition { status: self.status, cache: self.cache, is_refused: self.is_refused },
             cost: Cost::of_one(self.bytes, self.origin_bytes, self.origin_time_us),
             at: self.at,
         });

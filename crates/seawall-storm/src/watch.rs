@@ -234,6 +234,9 @@ impl Watch {
         for rise in rises {
             notices.extend(self.rose(rise, now));
         }
+        for id in self.storms.proven(now) {
+            notices.extend(self.storms.find(id).map(rises::began));
+        }
         let outlook = Outlook {
             history: &self.detector,
             sites: &self.sites,
@@ -284,3 +287,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What must get no rule, each with the marks that it is known by.
 
-use super::{Case, Ground, Judgement, Kinship, agents};
+use super::{Case, Ground, Judgement, Kinship, agents, storm};
 use crate::measure::Measure;
 use crate::rise::Diversity;
 use crate::storm::{CrowdKind, Nature};
@@ -15,6 +15,10 @@ const JOB_RATE_MAX: f64 = 50.0;
 const JOB_CONCURRENCY_MAX: f64 = 6.0;
 /// A search engine's crawl of one site comes from a few of its data centres.
 const CRAWL_REGIONS_MAX: f64 = 24.0;
+/// How much more than at the same hour of earlier days is still the rhythm.
+const RHYTHM_GROWTH_MAX: f64 = 1.5;
+/// What is chance is not worth a notice.
+pub(crate) const CHANCE_CONFIDENCE: f64 = 0.5;
 /// Clients below which there is no crowd.
 const CROWD_CLIENTS_MIN: f64 = 16.0;
 /// How alike a crowd is to the past by facts of few values: that of a crowd which has twice the share of phones is
@@ -128,9 +132,16 @@ pub(super) fn job(case: &Case<'_>) -> Option<Judgement> {
     Some(crowd(CrowdKind::Job, 0.85, grounds))
 }
 
-/// All of the site's traffic together: alike in everything, also in what is wanted.
+/// What this hour of earlier days had as well; or all of the site's traffic together, alike in everything, also in what
+/// is wanted.
 pub(super) fn rhythm(case: &Case<'_>) -> Option<Judgement> {
     let rise = case.rise;
+    if let Some(same_hour) = rise.same_hour
+        && same_hour[rise.measure] * RHYTHM_GROWTH_MAX >= rise.rate[rise.measure]
+    {
+        let share = (same_hour[rise.measure] / rise.rate[rise.measure].max(f64::MIN_POSITIVE)).min(1.0);
+        return Some(crowd(CrowdKind::Rhythm, 0.9, vec![Ground::SameHourBefore(share)]));
+    }
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let now = share(rise.rate[Measure::Requests], rise.site[Measure::Requests]);
     let before = share(rise.precedent.requests, rise.past.requests);
@@ -170,6 +181,26 @@ pub(super) fn flash_crowd(case: &Case<'_>) -> Option<Judgement> {
         Ground::AnsweredWell(case.answered_well()),
     ];
     Some(crowd(CrowdKind::FlashCrowd, 0.85, grounds))
+}
+
+/// Some readers who are more than usual by chance: software that all was there before, and pages fetched with what
+/// they are made of. With nothing to tell them apart, whatever set of networks or agents just holds them is no storm.
+pub(super) fn chance(case: &Case<'_>) -> Option<Judgement> {
+    let (kin, now, before) = (case.kin, &case.rise.profile, &case.rise.past);
+    let is_known = |kin: &Option<Kinship>| kin.as_ref().is_none_or(|kin| kin.known >= 0.9);
+    let are_known = kin.agents.is_some()
+        && [&kin.agents, &kin.header_shapes, &kin.tls_fingerprints].into_iter().all(is_known);
+    let browse = before.sessions >= 0.1 && now.returning >= 3 && now.sessions >= 0.5 * before.sessions;
+    if !are_known
+        || !browse
+        || now.clients.top > 0.5
+        || !uses_known_methods(case)
+        || storm::is_told_apart(case)
+    {
+        return None;
+    }
+    let grounds = vec![Ground::BrowseAsBefore(now.sessions), Ground::ManyClients(now.clients.distinct)];
+    Some(crowd(CrowdKind::Rhythm, CHANCE_CONFIDENCE, grounds))
 }
 
 /// Whether the clients are like those before, by every fact of software and source that is shown. Not if none is.

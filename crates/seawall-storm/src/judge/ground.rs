@@ -42,6 +42,8 @@ pub enum Ground {
     DownloadTools(f64),
     /// Its clients are as diverse as the site's always were, by all that is known of them.
     AsDiverseAsBefore,
+    /// This share of its clients fetches pages with what these are made of, as the site's readers do.
+    BrowseAsBefore(f64),
     /// One value of this fact has this share of it, and had that share of the past.
     OneKind {
         /// The fact, in words.
@@ -107,6 +109,11 @@ impl fmt::Display for Ground {
             }
             Self::AsDiverseAsBefore => f.write_str(
                 "its clients are as diverse as the site's always were, by all that is known of them",
+            ),
+            Self::BrowseAsBefore(share) => write!(
+                f,
+                "{} of its clients fetch pages with what these are made of, as the site's readers do",
+                percent(share)
             ),
             Self::OneKind { fact, now, before } => {
                 write!(f, "one {fact} makes {} of it, and made {} of the past", percent(now), percent(before))

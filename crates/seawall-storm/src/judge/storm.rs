@@ -39,6 +39,11 @@ pub(super) fn storm(case: &Case<'_>) -> Judgement {
     Judgement { nature: Nature::Storm, confidence: certainty * case.rise.confidence, grounds }
 }
 
+/// Whether anything tells it from the site's readers.
+pub(super) fn is_told_apart(case: &Case<'_>) -> bool {
+    !grounds(case).is_empty()
+}
+
 /// What tells it from the site's readers.
 fn grounds(case: &Case<'_>) -> Vec<Ground> {
     let kin = case.kin;
@@ -47,10 +52,11 @@ fn grounds(case: &Case<'_>) -> Vec<Ground> {
         ("product", &kin.products),
         ("header shape", &kin.header_shapes),
         ("TLS fingerprint", &kin.tls_fingerprints),
-        ("network", &kin.regions),
     ];
     let mut grounds: Vec<Ground> =
         by_fact.into_iter().filter_map(|(fact, kin)| stands_out(fact, kin.as_ref()?)).collect();
+    // Most networks of any few clients are new to a site, so strangers there tell nothing.
+    grounds.extend(kin.regions.as_ref().and_then(|kin| is_one_kind("network", kin)));
     if let Some((name, share)) = search_engine(case)
         && share >= 0.9
     {
@@ -66,10 +72,13 @@ fn grounds(case: &Case<'_>) -> Vec<Ground> {
 }
 
 fn stands_out(fact: &'static str, kin: &Kinship) -> Option<Ground> {
-    if kin.top >= TOP_MIN && kin.top_before <= TOP_BEFORE_MAX && kin.top > 2.0 * kin.top_before {
-        return Some(Ground::OneKind { fact, now: kin.top, before: kin.top_before });
-    }
-    (kin.known <= KNOWN_MAX && kin.values_before >= 5).then_some(Ground::Strangers { fact, known: kin.known })
+    let are_strangers = kin.known <= KNOWN_MAX && kin.values_before >= 5;
+    is_one_kind(fact, kin).or_else(|| are_strangers.then_some(Ground::Strangers { fact, known: kin.known }))
+}
+
+fn is_one_kind(fact: &'static str, kin: &Kinship) -> Option<Ground> {
+    let is_one = kin.top >= TOP_MIN && kin.top_before <= TOP_BEFORE_MAX && kin.top > 2.0 * kin.top_before;
+    is_one.then_some(Ground::OneKind { fact, now: kin.top, before: kin.top_before })
 }
 
 /// A method that nearly all of it has, and hardly anything before.

@@ -100,6 +100,16 @@ impl Lifecycle {
         self.phase
     }
 
+    /// What the past foretold.
+    pub(crate) fn expected(&self) -> f64 {
+        self.expected
+    }
+
+    /// What came on top of it at the onset.
+    pub(crate) fn level(&self) -> f64 {
+        self.level
+    }
+
     /// A cleared storm that the detector found again.
     pub(crate) fn revive(&mut self, expected: f64, level: f64, now: UnixTime) -> Turn {
         let away = since(self.seen, now);

@@ -41,7 +41,9 @@ fn storms() -> Storms {
 }
 
 fn follow(storms: &mut Storms, rise: &Rise, at: u64) -> Option<StormId> {
-    storms.follow(rise, a_storm(), &[], UnixTime::from_secs(at)).map(|tracked| tracked.storm.id)
+    let tracked = storms.follow(rise, a_storm(), &[], UnixTime::from_secs(at))?;
+    tracked.is_told = true;
+    Some(tracked.storm.id)
 }
 
 /// The second before `until`, with these exchanges.
@@ -179,4 +181,35 @@ fn numbers_are_bounded_and_what_hits_a_bound_is_counted() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), ACTIVE_MAX + REMEMBERED_MAX);
+}
+
+#[test]
+fn what_is_named_by_a_list_has_to_last_before_it_is_told() {
+    let list = Term::Fact {
+        kind: FactKind::Network24,
+        values: (0..5).map(|n| crate::fact::FactValue::Text(format!("192.0.{n}.0/24"))).collect(),
+    };
+    let from_list = |count: u64, from: u64| {
+        exchanges(count, from, 1, |n, at| Exchange {
+            client: std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, (n % 5) as u8, 9)),
+            at,
+            ..Exchange::default()
+        })
+    };
+    let told_after = |lasts: u64| {
+        let mut storms = storms();
+        let rise = made(std::slice::from_ref(&list), &from_list(100, 100), 105);
+        storms.follow(&rise, a_storm(), &[], UnixTime::from_secs(105));
+        for second in 105..130 {
+            let count = if second < 105 + lasts { 20 } else { 0 };
+            storms.observe(&window(from_list(count, second), second + 1), UnixTime::from_secs(second + 1));
+            if !storms.proven(UnixTime::from_secs(second + 1)).is_empty() {
+                return Some(second + 1 - 105);
+            }
+        }
+        assert!(storms.active.is_empty(), "what has proven nothing is dropped");
+        None
+    };
+    assert_eq!(told_after(2), None);
+    assert_eq!(told_after(25), Some(8));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall_http::UnixTime;
 
@@ -23,6 +24,10 @@ use crate::window::Window;
 
 /// Rates are told over so many seconds.
 pub(crate) const RATE_SECS: u64 = 10;
+/// From so many values on, a term is a list.
+const LIST_MIN: usize = 3;
+/// For so long a storm that is named by a list must last.
+const PROVEN_AFTER: Duration = Duration::from_secs(8);
 /// The latest exchanges of a storm that are kept, to be judged and to make a rule of.
 const SEEN_MAX: usize = 512;
 
@@ -37,6 +42,8 @@ pub(crate) struct Tracked {
     pub(crate) proposal: Option<ProposalId>,
     /// Why it gets no rule.
     pub(crate) withheld: Option<Withheld>,
+    /// Whether it was told of. What may be chance is followed for some seconds before.
+    pub(crate) is_told: bool,
     /// Somebody declined a rule against it.
     pub(crate) is_declined: bool,
     /// When a rule against it is looked for again, and how often it was.
@@ -102,6 +109,7 @@ impl Tracked {
             grounds: judgement.grounds,
             proposal: None,
             withheld: None,
+            is_told: false,
             is_declined: false,
             look_at: now,
             looks: 0,
@@ -200,6 +208,22 @@ impl Tracked {
         self.intervals.interval().or(self.interval)
     }
 
+    /// Whether it is more than chance. A single value that costs much is; but of many values some few have always just
+    /// had visitors, and a list that was chosen to hold them holds nobody a moment later. So a storm that is named by a
+    /// list has to last, at half of its onset's rate.
+    pub(crate) fn has_proven(&self, now: UnixTime) -> bool {
+        if !is_list(&self.storm.signature) {
+            return true;
+        }
+        since(self.storm.named, now) >= PROVEN_AFTER
+            && self.level() - self.life.expected() >= 0.5 * self.life.level()
+    }
+
+    /// Whether it has had its time to prove that it is more than chance, and did not.
+    pub(crate) fn has_failed(&self, now: UnixTime) -> bool {
+        !self.is_told && since(self.storm.named, now) > PROVEN_AFTER && !self.has_proven(now)
+    }
+
     /// Its curve.
     pub(crate) fn series(&self) -> &Series {
         &self.series
@@ -221,7 +245,7 @@ impl Tracked {
     }
 
     /// From its onset to its last exchange.
-    pub(crate) fn lasted(&self) -> std::time::Duration {
+    pub(crate) fn lasted(&self) -> Duration {
         since(self.storm.onset, self.storm.last)
     }
 
@@ -290,6 +314,12 @@ impl Tracked {
         }
         self.seen.push_back((Arc::clone(specimen), weight));
     }
+}
+
+/// Whether one of the terms has many values: chosen to hold what just happened.
+pub(crate) fn is_list(signature: &Signature) -> bool {
+    let is_list = |term: &Term| matches!(term, Term::Fact { values, .. } if values.len() >= LIST_MIN);
+    signature.terms.iter().any(is_list)
 }
 
 /// Without what becomes of the exchanges: that changes as soon as a rule refuses them.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use seawall_http::UnixTime;
+use seawall_rules::definition::describe;
 use seawall_rules::rule::Rule;
 
-use crate::judge::Ground;
-use crate::measure::Cost;
+use crate::judge::{Ground, Percent};
+use crate::measure::{Cost, Measure};
 use crate::proposal::{Proposal, ProposalId, Stage};
 use crate::proposer::Withheld;
 use crate::signature::Signature;
@@ -135,6 +136,63 @@ pub enum Notice {
         /// Why.
         why: Withdrawal,
     },
+}
+
+/// In one line, as the log has it.
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StormBegan { storm, .. } => write!(f, "storm {} began: {}", storm.id, storm.signature),
+            Self::StormGrew { storm, rate, share } => write!(
+                f,
+                "storm {storm} grew to {:.1} requests a second, {} of the site's",
+                rate[Measure::Requests],
+                Percent(share[Measure::Requests])
+            ),
+            Self::StormRedescribed { storm, signature } => {
+                write!(f, "storm {storm} is known better: {signature}")
+            }
+            Self::StormPaused { storm } => write!(f, "storm {storm} paused"),
+            Self::StormReturned { storm, paused } => {
+                write!(f, "storm {storm} returned after {} s", paused.as_secs())
+            }
+            Self::StormCleared { storm, lasted, total } => write!(
+                f,
+                "storm {storm} is over: {:.0} requests in {} s",
+                total[Measure::Requests],
+                lasted.as_secs()
+            ),
+            Self::CrowdNamed { storm, .. } => {
+                write!(f, "{} {}: {}", storm.nature.as_str(), storm.id, storm.signature)
+            }
+            Self::CrowdEnded { storm, lasted, .. } => {
+                write!(f, "crowd {storm} is over after {} s", lasted.as_secs())
+            }
+            Self::ProposalMade { proposal } => write!(
+                f,
+                "proposal {} against storm {}: {}",
+                proposal.id,
+                proposal.storm,
+                describe(&proposal.rule)
+            ),
+            Self::ProposalChanged { proposal } => {
+                write!(f, "proposal {} is now: {}", proposal.id, describe(&proposal.rule))
+            }
+            Self::ProposalWithdrawn { proposal, why, .. } => {
+                write!(f, "proposal {proposal} withdrawn: {why}")
+            }
+            Self::ProposalWithheld { storm, why } => write!(f, "no rule against storm {storm}: {why}"),
+            Self::RuleStaged { rule, stage: Stage::Part, part, .. } => {
+                write!(f, "rule {} acts on {} of the clients", rule.name, Percent(*part))
+            }
+            Self::RuleStaged { rule, stage: Stage::Observe, .. } => write!(f, "rule {} observes", rule.name),
+            Self::RuleStaged { rule, stage: Stage::All, .. } => write!(f, "rule {} acts", rule.name),
+            Self::RuleRenewed { rule, until, .. } => {
+                write!(f, "rule {rule} renewed until {}", until.as_secs())
+            }
+            Self::RuleWithdrawn { rule, why, .. } => write!(f, "rule {rule} withdrawn: {why}"),
+        }
+    }
 }
 
 /// Why a proposal no longer stands, or a rule is no longer in force.

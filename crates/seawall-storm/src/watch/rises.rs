@@ -5,13 +5,13 @@ use std::sync::Arc;
 use seawall_http::UnixTime;
 
 use super::{Notice, Watch};
-use crate::judge::{Case, Judgement, Kin, judge};
+use crate::judge::{CHANCE_CONFIDENCE, Case, Judgement, Kin, judge};
 use crate::proposer::History as _;
 use crate::rise::Rise;
 use crate::signature::Matcher;
 use crate::specimen::Specimen;
 use crate::storm::{Nature, Phase};
-use crate::storms::{Tracked, Turn};
+use crate::storms::{Tracked, Turn, is_list};
 
 /// Exchanges of the latest windows that are enough to judge by; with fewer, those of the rise's own span are used.
 const RECENT_MIN: usize = 20;
@@ -25,8 +25,11 @@ impl Watch {
         let seen = self.seen_of(rise);
         let judgement = self.judge(rise, &seen);
         let Some(tracked) = self.storms.of_rise(rise) else {
-            let tracked = self.storms.follow(rise, judgement, &seen, now)?;
-            return Some(began(tracked));
+            if judgement.nature != Nature::Storm && judgement.confidence <= CHANCE_CONFIDENCE {
+                return None;
+            }
+            self.storms.follow(rise, judgement, &seen, now);
+            return None;
         };
         if tracked.storm.phase == Phase::Cleared {
             tracked.look_at = now;
@@ -45,7 +48,7 @@ impl Watch {
             tracked.redescribe(rise);
             (tracked.look_at, tracked.looks) = (now, 0);
             adopt(tracked, judgement);
-            return (tracked.storm.nature != was).then(|| began(tracked));
+            return (tracked.is_told && tracked.storm.nature != was).then(|| began(tracked));
         }
         if judgement.nature == was {
             adopt(tracked, judgement);
@@ -59,12 +62,14 @@ impl Watch {
         let is_new = tracked.storm.signature != rise.signature;
         let is_settled = tracked.storm.phase != Phase::Growing
             || tracked.proposal.is_some_and(|id| self.rules.is_in_force(id));
-        if !is_new || is_settled || !tracked.is_a_storm() {
+        // A list is chosen to hold what just came: the next one would prove nothing of this one.
+        if !is_new || is_settled || is_list(&rise.signature) || !tracked.is_a_storm() {
             return None;
         }
         tracked.redescribe(rise);
         tracked.look_at = now;
-        Some(Notice::StormRedescribed { storm: tracked.storm.id, signature: rise.signature.clone() })
+        let (storm, signature) = (tracked.storm.id, rise.signature.clone());
+        tracked.is_told.then_some(Notice::StormRedescribed { storm, signature })
     }
 
     /// Its latest exchanges, and how many each stands for.
@@ -113,7 +118,7 @@ fn adopt(tracked: &mut Tracked, judgement: Judgement) {
     tracked.doubts = 0;
 }
 
-fn began(tracked: &Tracked) -> Notice {
+pub(super) fn began(tracked: &Tracked) -> Notice {
     let (storm, grounds) = (Box::new(tracked.storm.clone()), tracked.grounds.clone());
     match tracked.storm.nature {
         Nature::Storm => Notice::StormBegan { storm, grounds },

@@ -132,7 +132,11 @@ impl Rules {
         now: UnixTime,
         notices: &mut Vec<Notice>,
     ) {
-        if !tracked.is_a_storm() || !tracked.storm.phase.is_raging() || tracked.is_declined {
+        if !tracked.is_told
+            || !tracked.is_a_storm()
+            || !tracked.storm.phase.is_raging()
+            || tracked.is_declined
+        {
             return;
         }
         let policy = outlook.sites.policy_of(tracked);
