@@ -36,7 +36,7 @@ fn snapshot() -> Snapshot {
                 .map(|nature| (nature, 0))
                 .to_vec(),
             rules: ["observe", "part", "all"].map(|stage| (stage, 0)).to_vec(),
-            notices: ["storm-began", "proposal-made", "rule-staged"].map(|kind| (kind, 0)).to_vec(),
+            notices: NOTICES.map(|kind| (kind, 0)).to_vec(),
             bounds_hit: ["storms-active", "storms-remembered", "rules-not-staged"]
                 .map(|bound| (bound, 0))
                 .to_vec(),
@@ -151,3 +151,23 @@ A histogram has the series `_bucket`, `_count` and `_sum`.
 | series | type | labels | meaning |
 |---|---|---|---|
 ";
+
+/// As the edge names them.
+const NOTICES: [&str; 16] = [
+    "storm-began",
+    "storm-grew",
+    "storm-redescribed",
+    "storm-paused",
+    "storm-returned",
+    "storm-cleared",
+    "crowd-named",
+    "crowd-ended",
+    "proposal-made",
+    "proposal-changed",
+    "proposal-withdrawn",
+    "proposal-withheld",
+    "proposal-accepted",
+    "rule-staged",
+    "rule-renewed",
+    "rule-withdrawn",
+];

@@ -260,7 +260,12 @@ impl Edge {
         self.fold_retired(&mut changing);
         if let Some(rulebook) = &mut changing.rulebook {
             match rulebook.sweep(now) {
-                Ok(changed) if !changed.retired.is_empty() => self.publish_rules(&mut changing),
+                Ok(changed) if !changed.retired.is_empty() => {
+                    for name in &changed.retired {
+                        tracing::info!(name, "a rule made at run time has expired");
+                    }
+                    self.publish_rules(&mut changing);
+                }
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "expired rules could not be retired"),
             }

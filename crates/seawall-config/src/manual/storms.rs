@@ -4,7 +4,7 @@ use super::{Section, required, value, words};
 
 pub(crate) static DETECT: Section = Section {
     path: "[detect]",
-    doc: "How storms are looked for: what is new in the traffic and costs much. Everything is kept in memory, within a bound.",
+    doc: "How storms are looked for: what is new in the traffic and costs much. Everything is kept in memory, within a bound. Takes effect at the next start.",
     keys: &[
         value("enabled", "boolean", "true", "Whether storms are looked for."),
         value("learning-time", "duration, 10s to 30d", "\"3m\"", "Nothing is called a storm before the traffic was watched for so long and 100 s more: what is new shows only beside what is usual, and the last 100 s are not yet part of that."),

@@ -129,7 +129,14 @@ impl Edge {
 
     /// Does what a notice asks of the rulebook.
     fn follow(&self, notice: &Notice, now: UnixTime) {
-        let rules_max = settings::most_rules(&self.changing().config);
+        let rules_max = {
+            let changing = self.changing();
+            // A new process is taking over, and writes the rules from now on.
+            if changing.rulebook.is_none() {
+                return;
+            }
+            settings::most_rules(&changing.config)
+        };
         let (proposal, done) = match notice {
             Notice::RuleStaged { proposal, rule, .. } => {
                 let name = proposal.to_string();
