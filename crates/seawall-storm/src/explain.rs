@@ -16,6 +16,7 @@ mod growth;
 mod kinds;
 mod scene;
 mod search;
+mod sharpen;
 mod shorten;
 
 pub(crate) use growth::Growth;

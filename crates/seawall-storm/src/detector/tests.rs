@@ -156,7 +156,7 @@ fn application_of_a_thousand_versions_is_named_by_its_product() {
             program(Some(&agent), "/api/v1/status", client, at).observe(builder);
         }
     });
-    assert_eq!(told.rise.signature.to_string(), "user-agent prefix FooPlayer");
+    assert_eq!(told.rise.signature.to_string(), "path = /api/v1/status ∧ user-agent prefix FooPlayer");
 }
 
 #[test]
@@ -234,7 +234,9 @@ fn two_storms_at_once_are_two() {
             seen.insert(rise.signature.to_string());
         }
     }
-    assert!(seen.contains("user-agent prefix QQGameHall") && seen.contains("query-shape = cb"), "{seen:?}");
+    let story = "method = POST ∧ path = /ca/cacert.pem ∧ user-agent prefix QQGameHall";
+    let busting = "path = /articles/2010/0.html ∧ query-shape = cb";
+    assert!(seen.contains(story) && seen.contains(busting), "{seen:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::bits::Bits;
 use super::candidate::{Candidate, Fact};
 use super::closure::Description;
 use super::scene::{Point, Scene};
+use super::sharpen::sharpen;
 use crate::detector::Settings;
 use crate::fact::FactKind;
 use crate::signature::{Signature, Term};
@@ -49,6 +50,8 @@ pub(super) fn shorten(
         pasts.iter().map(|past| Universe::of(past, &facts, &all, false)).collect();
     universes.push(Universe::of(scene.present, &facts, &all, true));
     let chosen = choose(&facts, &universes, settings.terms_max)?;
+    let alone: Vec<&Fact> = facts.iter().map(|(fact, _)| *fact).collect();
+    let chosen = sharpen(chosen, &alone, &universes, settings.terms_max);
     let signature = Signature::new(chosen.iter().map(|number| facts[*number].1.clone()));
     (!signature.is_empty()).then_some((signature, described))
 }
@@ -64,7 +67,7 @@ fn narrowest(named: &[(&Candidate, Term)]) -> Signature {
 }
 
 /// A sample, and where each fact holds in it.
-struct Universe {
+pub(super) struct Universe {
     rates: Vec<f64>,
     /// Of the facts that may be chosen.
     facts: Vec<Bits>,
@@ -72,7 +75,7 @@ struct Universe {
     described: Bits,
     /// Requests per second that are not described.
     others: f64,
-    is_present: bool,
+    pub(super) is_present: bool,
 }
 
 impl Universe {
@@ -101,6 +104,13 @@ impl Universe {
         let rates: Vec<f64> = points.iter().map(|point| point.rate).collect();
         let others = Bits::all(points.len()).without(&described).sum(&rates);
         Self { rates, facts: sets, described, others, is_present }
+    }
+
+    /// Share of all requests for which these facts hold.
+    pub(super) fn share(&self, chosen: &[usize]) -> f64 {
+        let all = Bits::all(self.rates.len());
+        let matched = chosen.iter().fold(all.clone(), |matched, number| matched.and(&self.facts[*number]));
+        matched.sum(&self.rates) / all.sum(&self.rates).max(f64::MIN_POSITIVE)
     }
 
     /// Share of the others that these facts match, beyond what is allowed.
