@@ -186,3 +186,89 @@ fn curve(series: &Series, storm: &Storm) -> CurveView {
 
 /// As many as a line of a terminal shows.
 const POINTS_MAX: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use seawall_rules::rule::{Action, Author, Mode};
+    use seawall_storm::{FactValue, ProposalId, StormId};
+
+    use super::*;
+
+    fn viewer() -> Viewer {
+        Viewer::new(&DetectConfig { least_clients: 20, ..DetectConfig::default() })
+    }
+
+    fn clients(value: f64) -> Estimate {
+        Estimate { value, upper: value * 1.1 }
+    }
+
+    fn text(text: &str) -> FactValue {
+        FactValue::Text(text.to_owned())
+    }
+
+    fn networks() -> Signature {
+        let values = vec![text("192.0.2.0/24"), text("198.51.100.0/24")];
+        Signature::new([
+            Term::of(FactKind::Method, text("POST")),
+            Term::Fact { kind: FactKind::Network24, values },
+        ])
+    }
+
+    fn proposal(matches: Signature) -> Proposal {
+        let rule = Rule {
+            name: "storm-post".to_owned(),
+            conditions: matches.conditions().expect("a rule"),
+            action: Action::Deny { status: StatusCode::FORBIDDEN, text: None },
+            mode: Mode::Enforce,
+            portion: None,
+            expires: Some(UnixTime::from_secs(2)),
+            note: None,
+            author: Author::Machine { storm: "s000001".to_owned() },
+        };
+        let none = Estimate::default();
+        Proposal {
+            id: ProposalId(1),
+            storm: StormId(1),
+            rule,
+            matches,
+            collateral: Collateral { requests: none, clients: none, sample: 5000 },
+            confidence: 1.0,
+            made: UnixTime::from_secs(1),
+            reasons: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn networks_are_shown_with_enough_clients_behind_each_and_not_before() {
+        let viewer = viewer();
+        assert_eq!(
+            viewer.line(&networks(), clients(40.0)),
+            "method = POST ∧ client within one of 192.0.2.0/24, 198.51.100.0/24"
+        );
+        for too_few in [0.0, 1.0, 39.0] {
+            let line = viewer.line(&networks(), clients(too_few));
+            assert_eq!(line, "method = POST ∧ client within a network with fewer than 20 clients");
+        }
+    }
+
+    #[test]
+    fn a_proposal_tells_no_network_with_few_clients_in_any_part() {
+        let (viewer, proposal) = (viewer(), proposal(networks()));
+        let told = viewer.describe(&proposal, clients(3.0));
+        assert_eq!(told, "deny 403 when method is POST, from a network with fewer than 20 clients");
+        assert!(!viewer.shows(&proposal.rule, &proposal.matches, clients(3.0)));
+        assert!(viewer.describe(&proposal, clients(400.0)).contains("192.0.2.0/24"));
+        // A rule that looks at networks which its signature does not name is not shown either.
+        let silent = Proposal { matches: Signature::default(), ..proposal };
+        assert!(!viewer.shows(&silent.rule, &silent.matches, clients(400.0)));
+    }
+
+    #[test]
+    fn what_names_no_network_is_shown_whole() {
+        let of = Signature::new([Term::of(FactKind::Method, text("POST"))]);
+        let viewer = viewer();
+        assert!(viewer.shows(&proposal(of.clone()).rule, &of, clients(1.0)));
+        assert_eq!(viewer.line(&of, clients(1.0)), "method = POST");
+    }
+}
