@@ -12,6 +12,7 @@ mod past;
 pub(crate) use cells::{Cells, KeyHash};
 pub(crate) use past::{Past, Span};
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub struct Baseline {
     as_of: UnixTime,
     since: Option<UnixTime>,
     watched: Duration,
+    whole: Whole,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +43,30 @@ struct Entry {
     specimen: Arc<Specimen>,
     /// The least chance that it ever had.
     chance: f64,
+    /// What is left of the requests that it stands for.
+    weight: f64,
+}
+
+/// Sums over all specimens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Whole {
+    /// Requests per second, as the specimens tell it.
+    pub(crate) weights: Weights,
+    /// Distinct clients in the sample.
+    pub(crate) clients: usize,
+}
+
+impl Whole {
+    /// Of specimens, each with what it stands for.
+    pub(crate) fn of<'a>(members: impl Iterator<Item = (&'a Arc<Specimen>, f64)>) -> Self {
+        let mut weights = Weights::default();
+        let mut clients: HashSet<u64, KeyHash> = HashSet::default();
+        for (specimen, rate) in members {
+            weights.add(rate);
+            clients.insert(specimen.client);
+        }
+        Self { weights, clients: clients.len() }
+    }
 }
 
 /// One specimen of a baseline, with what it stands for.
@@ -66,6 +92,7 @@ impl Baseline {
             as_of: UnixTime::default(),
             since: None,
             watched: Duration::ZERO,
+            whole: Whole::default(),
         }
     }
 
@@ -82,25 +109,25 @@ impl Baseline {
             if is_storm(specimen) {
                 self.total = less(self.total, specimen.cost.scaled(weight));
             } else {
-                self.entries.push(Entry { specimen: Arc::clone(specimen), chance: 1.0 / weight });
+                self.entries.push(Entry { specimen: Arc::clone(specimen), chance: 1.0 / weight, weight });
             }
         }
         self.thin();
+        self.sum_up();
     }
 
     /// Takes out what turned out to be a storm: the exchanges since then that `is_storm` tells.
     pub fn take_out(&mut self, since: UnixTime, is_storm: impl Fn(&Specimen) -> bool) {
-        let (as_of, half_life) = (self.as_of, self.half_life);
         let mut removed = Cost::default();
         self.entries.retain(|entry| {
             let is_out = entry.specimen.at >= since && is_storm(&entry.specimen);
             if is_out {
-                let weight = decay(as_of, entry.specimen.at, half_life) / entry.chance;
-                removed += entry.specimen.cost.scaled(weight);
+                removed += entry.specimen.cost.scaled(entry.weight);
             }
             !is_out
         });
         self.total = less(self.total, removed);
+        self.sum_up();
     }
 
     /// The specimens, with the requests per second that each stands for. Times its cost, that is cost per second.
@@ -108,7 +135,7 @@ impl Baseline {
         let seconds = self.seconds.max(f64::MIN_POSITIVE);
         self.entries.iter().map(move |entry| Weighted {
             specimen: &entry.specimen,
-            rate: decay(self.as_of, entry.specimen.at, self.half_life) / entry.chance / seconds,
+            rate: entry.weight / seconds,
             requests: 1.0 / entry.chance,
         })
     }
@@ -126,9 +153,12 @@ impl Baseline {
 
     /// How many equally weighted requests would tell as much.
     pub fn effective_size(&self) -> f64 {
-        let mut weights = Weights::default();
-        self.specimens().for_each(|weighted| weights.add(weighted.rate));
-        weights.effective()
+        self.whole.weights.effective()
+    }
+
+    /// Sums over all specimens.
+    pub(crate) fn whole(&self) -> Whole {
+        self.whole
     }
 
     /// For how long it has watched, whatever of that is forgotten.
@@ -149,6 +179,16 @@ impl Baseline {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Weighs every specimen anew: once for a window, not for every question.
+    fn sum_up(&mut self) {
+        let (as_of, half_life) = (self.as_of, self.half_life);
+        let seconds = self.seconds.max(f64::MIN_POSITIVE);
+        for entry in &mut self.entries {
+            entry.weight = decay(as_of, entry.specimen.at, half_life) / entry.chance;
+        }
+        self.whole = Whole::of(self.entries.iter().map(|entry| (&entry.specimen, entry.weight / seconds)));
     }
 
     fn advance(&mut self, now: UnixTime) {

@@ -5,22 +5,25 @@
 //! likes, but its senders stay as many as they are. Bounds are exact (Clopper and Pearson), on the effective size of
 //! the sample. And the share of what arrives now that the signature matches, though it is not described as the storm.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::baseline::{KeyHash, Whole};
 use crate::estimate::{self, Weights};
 use crate::proposal::{Collateral, Estimate};
 use crate::signature::Matcher;
 use crate::specimen::Specimen;
 
 /// What a rule matches in one sample.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
-    all: Weights,
+    /// Everybody but the storm.
+    others: Weights,
     hits: f64,
     hit_specimens: u64,
     specimens: u64,
-    clients: HashMap<u64, bool>,
+    clients: usize,
+    hit_clients: usize,
     /// Requests per second that are the storm's own.
     storm: f64,
 }
@@ -32,27 +35,39 @@ const REMAINDER: f64 = 0.03;
 const BYSTANDERS_MIN: u64 = 3;
 
 impl Tally {
-    /// Of specimens, each with what it stands for. `is_storm` tells those that do not count.
+    /// Of specimens, each with what it stands for. `is_storm` tells those that do not count, of those that match.
     pub(crate) fn of<'a>(
-        members: impl Iterator<Item = (&'a Arc<Specimen>, f64)>,
+        members: impl ExactSizeIterator<Item = (&'a Arc<Specimen>, f64)>,
+        whole: Whole,
         signature: &Matcher,
         is_storm: impl Fn(&Specimen) -> bool,
     ) -> Self {
-        let mut tally = Self::default();
-        for (specimen, rate) in members {
+        let mut tally = Self {
+            others: whole.weights,
+            hits: 0.0,
+            hit_specimens: 0,
+            specimens: members.len() as u64,
+            clients: whole.clients,
+            hit_clients: 0,
+            storm: 0.0,
+        };
+        let mut clients: HashSet<u64, KeyHash> = HashSet::default();
+        let mut storm: HashSet<u64, KeyHash> = HashSet::default();
+        for (specimen, rate) in members.filter(|(specimen, _)| signature.matches(specimen)) {
             if is_storm(specimen) {
                 tally.storm += rate;
+                tally.others.remove(rate);
+                tally.specimens -= 1;
+                storm.insert(specimen.client);
                 continue;
             }
-            let is_hit = signature.matches(specimen);
-            tally.specimens += 1;
-            tally.all.add(rate);
-            if is_hit {
-                tally.hits += rate;
-                tally.hit_specimens += 1;
-            }
-            *tally.clients.entry(specimen.client).or_default() |= is_hit;
+            tally.hits += rate;
+            tally.hit_specimens += 1;
+            clients.insert(specimen.client);
         }
+        tally.hit_clients = clients.len();
+        // Those who sent something of the storm count as nobody else, unless they sent something that was hit.
+        tally.clients -= storm.difference(&clients).count().min(tally.clients - tally.hit_clients);
         tally
     }
 
@@ -62,29 +77,23 @@ impl Tally {
 
     /// As of a past.
     pub(crate) fn collateral(&self) -> Collateral {
-        let trials = self.all.effective();
-        let share = if self.all.sum > 0.0 { self.hits / self.all.sum } else { 0.0 };
-        Collateral {
-            requests: estimate::share(share * trials, trials),
-            clients: self.clients(),
-            sample: self.specimens,
-        }
+        self.with_hits(self.hits)
     }
 
-    fn clients(&self) -> Estimate {
-        let hit = self.clients.values().filter(|is_hit| **is_hit).count();
-        estimate::share(hit as f64, self.clients.len() as f64)
+    fn with_hits(&self, hits: f64) -> Collateral {
+        let trials = self.others.effective();
+        let share = if self.others.sum > 0.0 { hits / self.others.sum } else { 0.0 };
+        Collateral {
+            requests: estimate::share(share * trials, trials),
+            clients: estimate::share(self.hit_clients as f64, self.clients as f64),
+            sample: self.specimens,
+        }
     }
 
     /// As of the present: what else the signature matches, unless that is what the description leaves of the storm.
     pub(crate) fn bystanders(&self) -> Option<Collateral> {
         let others = self.hits - REMAINDER * self.storm;
-        let is_known = self.hit_specimens >= BYSTANDERS_MIN && others > 0.0 && self.all.sum > 0.0;
-        is_known.then(|| {
-            let trials = self.all.effective();
-            let collateral = self.collateral();
-            Collateral { requests: estimate::share(others / self.all.sum * trials, trials), ..collateral }
-        })
+        (self.hit_specimens >= BYSTANDERS_MIN && others > 0.0).then(|| self.with_hits(others))
     }
 }
 

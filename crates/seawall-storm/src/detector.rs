@@ -15,11 +15,12 @@ mod settings;
 
 pub use settings::Settings;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use seawall_http::UnixTime;
 
-use crate::baseline::{Cells, Past, Span};
+use crate::baseline::{Cells, Past, Span, Whole};
 use crate::collateral::{Tally, worse};
 use crate::proposal::Collateral;
 use crate::rise::{Profile, Rise, Scale};
@@ -50,7 +51,20 @@ pub struct Detector {
     cells: [Cells; 3],
     site_past: Option<Profile>,
     views: [View; 4],
+    answers: RefCell<Vec<Answer>>,
 }
+
+/// The collateral on the past, as it was asked for since that last changed.
+#[derive(Debug)]
+struct Answer {
+    signature: Signature,
+    described: Signature,
+    onset: UnixTime,
+    collateral: Option<Collateral>,
+}
+
+/// Answers kept at most.
+const ANSWERS_MAX: usize = 64;
 
 /// What a scale showed when it was last looked at.
 #[derive(Debug, Default)]
@@ -77,6 +91,7 @@ impl Detector {
             cells: Default::default(),
             site_past: None,
             views: Default::default(),
+            answers: RefCell::default(),
             settings,
         }
     }
@@ -109,7 +124,8 @@ impl Detector {
         {
             self.cells[span as usize] = Cells::of(self.past.span(span));
         }
-        if changed[Span::Minutes as usize] {
+        if changed != [false; 3] {
+            self.answers.get_mut().clear();
             self.site_past = None;
         }
     }
@@ -137,22 +153,44 @@ impl Detector {
     /// description since its onset, and of what arrives now, without the storm. The worst of the pasts that are known.
     /// `None` until enough is known.
     pub fn collateral(&self, signature: &Signature, storm: &Named<'_>) -> Option<Collateral> {
-        let matcher = Matcher::new(signature);
+        let rule = Matcher::new(signature);
         let described = Matcher::new(storm.described);
-        let until = self.recent.until();
-        let onset = UnixTime(storm.onset.0.saturating_sub(5000));
-        let of_past =
-            self.past.all(until).filter(|past| past.known() >= self.settings.known_min).filter_map(|past| {
-                let members = past.specimens().map(|weighted| (weighted.specimen, weighted.rate));
-                let is_storm = |specimen: &Specimen| specimen.at >= onset && described.matches(specimen);
-                let tally = Tally::of(members, &matcher, is_storm);
-                (tally.specimens() >= COLLATERAL_SAMPLE_MIN).then(|| tally.collateral())
-            });
-        let past = of_past.reduce(worse)?;
+        let past = self.past_collateral(signature, storm, (&rule, &described))?;
         let present = self.recent.present(Scale::Seconds);
-        let members = present.specimens.iter().map(|specimen| (specimen, present.weight(specimen)));
-        let bystanders = Tally::of(members, &matcher, |specimen| described.matches(specimen)).bystanders();
-        Some(bystanders.map_or(past, |bystanders| worse(past, bystanders)))
+        let members = || present.specimens.iter().map(|specimen| (specimen, present.weight(specimen)));
+        let tally = Tally::of(members(), Whole::of(members()), &rule, |specimen| described.matches(specimen));
+        Some(tally.bystanders().map_or(past, |bystanders| worse(past, bystanders)))
+    }
+
+    /// The part of it that only changes with the past: asked every second, and answered anew every ten.
+    fn past_collateral(
+        &self,
+        signature: &Signature,
+        storm: &Named<'_>,
+        (rule, described): (&Matcher, &Matcher),
+    ) -> Option<Collateral> {
+        let onset = UnixTime(storm.onset.0.saturating_sub(5000));
+        let is_it = |answer: &&Answer| {
+            answer.signature == *signature && answer.described == *storm.described && answer.onset == onset
+        };
+        if let Some(answer) = self.answers.borrow().iter().find(is_it) {
+            return answer.collateral;
+        }
+        let pasts = self.past.all(self.recent.until()).filter(|past| past.known() >= self.settings.known_min);
+        let of_past = pasts.filter_map(|past| {
+            let members = past.specimens().map(|weighted| (weighted.specimen, weighted.rate));
+            let is_storm = |specimen: &Specimen| specimen.at >= onset && described.matches(specimen);
+            let tally = Tally::of(members, past.whole(), rule, is_storm);
+            (tally.specimens() >= COLLATERAL_SAMPLE_MIN).then(|| tally.collateral())
+        });
+        let collateral = of_past.reduce(worse);
+        let mut answers = self.answers.borrow_mut();
+        if answers.len() >= ANSWERS_MAX {
+            answers.clear();
+        }
+        let (signature, described) = (signature.clone(), storm.described.clone());
+        answers.push(Answer { signature, described, onset, collateral });
+        collateral
     }
 
     /// A sample of the longest past that is known, without storms that have a name, and the requests per second that

@@ -120,6 +120,12 @@ impl Weights {
         self.squares += weight * weight;
     }
 
+    /// Takes one out again.
+    pub(crate) fn remove(&mut self, weight: f64) {
+        self.sum = (self.sum - weight).max(0.0);
+        self.squares = (self.squares - weight * weight).max(0.0);
+    }
+
     pub(crate) fn effective(&self) -> f64 {
         if self.squares > 0.0 { self.sum * self.sum / self.squares } else { 0.0 }
     }
