@@ -28,7 +28,7 @@ use crate::signature::{Matcher, Signature};
 use crate::specimen::Specimen;
 use crate::window::Window;
 
-use evaluation::{Evaluation, Told};
+use evaluation::{Evaluation, Failures, Told};
 use memory::Memory;
 use recent::Recent;
 
@@ -72,6 +72,7 @@ struct View {
     until: UnixTime,
     rises: Vec<Rise>,
     told: Vec<Told>,
+    failures: Failures,
 }
 
 /// For so long an explanation stands before it is looked for again; in its first seconds, the sample grows.
@@ -223,8 +224,14 @@ impl Detector {
         });
         let present = self.recent.present(scale);
         let cells = &self.cells[scales::span(scale) as usize];
-        let mut evaluation =
-            Evaluation::new(&self.settings, scale, (&self.recent, &present), (&self.past, cells), site_past);
+        let mut evaluation = Evaluation::new(
+            &self.settings,
+            scale,
+            (&self.recent, &present),
+            (&self.past, cells),
+            site_past,
+            view.failures,
+        );
         for rise in shorter {
             evaluation.peel(&Matcher::new(&rise.signature));
         }
@@ -240,6 +247,7 @@ impl Detector {
             view.rises.push(rise);
             view.told.push(told);
         }
+        view.failures = evaluation.failures;
     }
 }
 

@@ -22,6 +22,7 @@ mod shorten;
 pub(crate) use growth::Growth;
 pub(crate) use kinds::{SEARCHED, SENDER};
 pub(crate) use scene::Point;
+pub(crate) use shorten::Holder;
 
 use crate::detector::Settings;
 use crate::fact::FactKind;
@@ -54,6 +55,8 @@ pub(crate) struct Question<'a> {
 pub(crate) struct Explanation {
     pub(crate) signature: Signature,
     pub(crate) described: Signature,
+    /// What the signature matches.
+    pub(crate) holder: Holder,
     /// By what the past was multiplied.
     pub(crate) growth: f64,
     /// Whether it was found by looking at what sends alone.
@@ -86,6 +89,7 @@ pub(crate) fn explain(question: &Question<'_>, settings: &Settings) -> Option<Ex
     };
     let found = search::best(&scene, &candidates, &wanted)?;
     let described = closure::close(&scene, &candidates, &found, settings);
-    let (signature, described) = shorten::shorten(&scene, &described, question.pasts, settings)?;
-    Some(Explanation { signature, described, growth: question.growth.all, by_sender: question.by_sender })
+    let (signature, described, holder) = shorten::shorten(&scene, &described, question.pasts, settings)?;
+    let (growth, by_sender) = (question.growth.all, question.by_sender);
+    Some(Explanation { signature, described, holder, growth, by_sender })
 }

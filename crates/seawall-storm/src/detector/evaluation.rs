@@ -10,7 +10,7 @@ use super::recent::Recent;
 use super::{Settings, scales};
 use crate::baseline::{Baseline, Cells, KeyHash, Past};
 use crate::estimate::Weights;
-use crate::explain::{self, Explanation, Growth, Point, Question};
+use crate::explain::{self, Explanation, Growth, Holder, Point, Question};
 use crate::fact::FactKind;
 use crate::measure::{Cost, Measure};
 use crate::rise::{Profile, Rise, Scale};
@@ -30,6 +30,9 @@ pub(super) struct Evaluation<'a> {
     before: Vec<Point<'a>>,
     pasts: Vec<Vec<Point<'a>>>,
     growth: Option<Growth>,
+    pub(super) failures: Failures,
+    /// Of what was found hottest last.
+    heat: f64,
     site: Cost,
     usual: Cost,
 }
@@ -42,6 +45,25 @@ pub(super) struct Told {
     pub(super) history: History,
     pub(super) first: UnixTime,
     pub(super) explained: UnixTime,
+}
+
+/// When something was hot and no rise, and how hot, by what was looked at and by measure. A visitor's download is hot for
+/// seconds; it is looked at again when it is hotter, or after a while.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failures([[(UnixTime, f64); 4]; 2]);
+
+/// For so long, and unless it becomes so much hotter, what was no rise is not looked at again.
+const FAILED: Duration = Duration::from_secs(3);
+const HOTTER: f64 = 1.15;
+
+impl Failures {
+    fn cool(&self, by_sender: bool, hot: &mut [f64; 4], now: UnixTime) {
+        for (heat, (at, failed)) in hot.iter_mut().zip(self.0[usize::from(by_sender)]) {
+            if now < at.saturating_add(FAILED) && *heat < failed * HOTTER {
+                *heat = 0.0;
+            }
+        }
+    }
 }
 
 /// What windows and pasts tell of a rise.
@@ -70,6 +92,7 @@ impl<'a> Evaluation<'a> {
         (recent, present): (&'a Recent, &'a Window),
         (past, cells): (&'a Past, &'a Cells),
         site_past: Profile,
+        failures: Failures,
     ) -> Self {
         let seconds = seconds_of(present).max(1.0);
         let points = present
@@ -88,6 +111,8 @@ impl<'a> Evaluation<'a> {
             before: points_of(baseline),
             pasts: Vec::new(),
             growth: None,
+            failures,
+            heat: 0.0,
             site: present.total.scaled(1.0 / seconds),
             usual: baseline.total_rate(),
         }
@@ -121,7 +146,11 @@ impl<'a> Evaluation<'a> {
             let explanation = self.explain(measure, by_sender);
             match explanation.and_then(|explanation| self.rise(&explanation, measure, None)) {
                 Some(rise) => rises.push(rise),
-                None => barred[measure as usize] = true,
+                None => {
+                    barred[measure as usize] = true;
+                    self.failures.0[usize::from(by_sender)][measure as usize] =
+                        (self.recent.until(), self.heat);
+                }
             }
         }
     }
@@ -144,10 +173,12 @@ impl<'a> Evaluation<'a> {
         }
         // Something is; but perhaps everything grows.
         let Growth { senders, all } = self.growth();
-        let hot = self.hot(by_sender, if by_sender { senders } else { all }, barred);
+        let mut hot = self.hot(by_sender, if by_sender { senders } else { all }, barred);
+        self.failures.cool(by_sender, &mut hot, self.recent.until());
         let heat = |measure: &Measure| hot[*measure as usize];
         let hottest = Measure::ALL.into_iter().max_by(|one, other| heat(one).total_cmp(&heat(other)))?;
-        (heat(&hottest) > 0.0).then_some(hottest)
+        self.heat = heat(&hottest);
+        (self.heat > 0.0).then_some(hottest)
     }
 
     /// By measure, how much a single value costs beyond its past in terms of what is anybody's trouble; 0 if that is
@@ -221,7 +252,7 @@ impl<'a> Evaluation<'a> {
         measure: Measure,
         told: Option<&Told>,
     ) -> Option<(Rise, Told)> {
-        let matcher = Matcher::new(&explanation.signature);
+        let matcher = &explanation.holder;
         let split = |points: &[Point<'a>]| -> (Vec<Point<'a>>, Vec<Point<'a>>) {
             points.iter().partition(|point| matcher.matches(point.specimen))
         };
@@ -233,13 +264,14 @@ impl<'a> Evaluation<'a> {
         let mut weights = Weights::default();
         matched.iter().for_each(|point| weights.add(point.rate * point.specimen.cost[measure]));
         let is_little = excess[measure] < self.least(growth)[measure]
-            || weights.effective() < self.settings.specimens_min as f64;
+            || weights.effective() < self.settings.specimens_min as f64
+            || excess[measure] < self.settings.significance_min * weights.squares().sqrt();
         if is_little {
             return None;
         }
         let history = match told {
             Some(told) => told.history,
-            None => self.history(&matcher, measure, expected[measure], excess[measure])?,
+            None => self.history(matcher, measure, expected[measure], excess[measure])?,
         };
         let variance = weights.squares() + growth * growth * history.variance;
         let significance = excess[measure] / variance.max(f64::MIN_POSITIVE).sqrt();
@@ -283,7 +315,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What the windows and pasts tell of it. None if it shows in too few of the present's windows.
-    fn history(&self, matcher: &Matcher, measure: Measure, expected: f64, excess: f64) -> Option<History> {
+    fn history(&self, matcher: &Holder, measure: Measure, expected: f64, excess: f64) -> Option<History> {
         let onset = self.onset(matcher, measure, expected, excess)?;
         let same_hour = self.past.same_hour(self.recent.until());
         Some(History {
@@ -295,7 +327,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What matched before, in the longest past.
-    fn precedent(&self, matcher: &Matcher, onset: UnixTime) -> Profile {
+    fn precedent(&self, matcher: &Holder, onset: UnixTime) -> Profile {
         let longest = self.past.longest().specimens();
         let members =
             longest.filter(|weighted| weighted.specimen.at < onset && matcher.matches(weighted.specimen));
@@ -304,7 +336,7 @@ impl<'a> Evaluation<'a> {
 
     /// When it began: the first of the windows in a row in which it is above a part of its excess. None if it shows in
     /// too few of the present's windows.
-    fn onset(&self, matcher: &Matcher, measure: Measure, expected: f64, excess: f64) -> Option<UnixTime> {
+    fn onset(&self, matcher: &Holder, measure: Measure, expected: f64, excess: f64) -> Option<UnixTime> {
         let value = |window: &&Window| {
             let members = window.specimens.iter().filter(|specimen| matcher.matches(specimen));
             let sum: f64 = members.map(|specimen| window.weight(specimen) * specimen.cost[measure]).sum();
@@ -333,7 +365,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Variance of the past's cost per second over the scale's span: of the steps in which it is known.
-    fn variance(&self, matcher: &Matcher, measure: Measure) -> f64 {
+    fn variance(&self, matcher: &Holder, measure: Measure) -> f64 {
         let baseline = self.past.span(scales::span(self.scale));
         let step = scales::step(self.scale).as_millis() as u64;
         let end =

@@ -10,6 +10,7 @@ use super::sharpen::sharpen;
 use crate::detector::Settings;
 use crate::fact::FactKind;
 use crate::signature::{Signature, Term};
+use crate::specimen::Specimen;
 
 /// A signature may match this share of a past more than the description: a fifth of the collateral that a rule may have
 /// at most, so that what a shorter rule costs is never what forbids it.
@@ -31,7 +32,7 @@ pub(super) fn shorten(
     description: &Description,
     pasts: &[Vec<Point<'_>>],
     settings: &Settings,
-) -> Option<(Signature, Signature)> {
+) -> Option<(Signature, Signature, Holder)> {
     let examples: Vec<_> = scene.present.iter().map(|point| point.specimen).collect();
     let mut named: Vec<(&Candidate, Term)> = description
         .facts
@@ -53,7 +54,8 @@ pub(super) fn shorten(
     let alone: Vec<&Fact> = facts.iter().map(|(fact, _)| *fact).collect();
     let chosen = sharpen(chosen, &alone, &universes, settings.terms_max);
     let signature = Signature::new(chosen.iter().map(|number| facts[*number].1.clone()));
-    (!signature.is_empty()).then_some((signature, described))
+    let holder = Holder::new(chosen.iter().map(|number| facts[*number]));
+    (!signature.is_empty()).then_some((signature, described, holder))
 }
 
 /// The terms that do not follow from another one.
@@ -123,6 +125,20 @@ impl Universe {
         }
         let remainder = REMAINDER * self.described.sum(&self.rates);
         ((others - remainder) / self.others.max(f64::MIN_POSITIVE) - SLACK_NOW).max(0.0)
+    }
+}
+
+/// A signature by keys: tells what it matches without looking at text, where it can.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder(Vec<(Fact, Option<String>)>);
+
+impl Holder {
+    fn new<'a>(facts: impl Iterator<Item = (&'a Fact, &'a Term)>) -> Self {
+        Self(facts.map(|(fact, term)| (fact.clone(), product(term).map(str::to_owned))).collect())
+    }
+
+    pub(crate) fn matches(&self, specimen: &Specimen) -> bool {
+        self.0.iter().all(|(fact, word)| fact.holds(specimen, word.as_deref()))
     }
 }
 
