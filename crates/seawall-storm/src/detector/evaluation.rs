@@ -1,6 +1,6 @@
 //! [`Evaluation`]: one scale's present against its past: what is hot, what explains it, and whether that is a rise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +81,10 @@ const CHANCE: f64 = 9.0;
 
 /// A rise goes back to where it is above this share of its excess.
 const ONSET_SHARE: f64 = 0.25;
+
+/// What comes of no more clients than this must show in nearly all of so many seconds.
+const FEW_CLIENTS: usize = 16;
+const FEW_SECONDS: usize = 10;
 
 /// So many windows in a row may be below, within a rise.
 const GAPS_MAX: usize = 2;
@@ -271,7 +275,11 @@ impl<'a> Evaluation<'a> {
         }
         let history = match told {
             Some(told) => told.history,
-            None => self.history(matcher, measure, expected[measure], excess[measure])?,
+            None => {
+                let clients: HashSet<u64> = matched.iter().map(|point| point.specimen.client).collect();
+                let is_of_few = clients.len() <= FEW_CLIENTS;
+                self.history(matcher, is_of_few, measure, (expected[measure], excess[measure]))?
+            }
         };
         let variance = weights.squares() + growth * growth * history.variance;
         let significance = excess[measure] / variance.max(f64::MIN_POSITIVE).sqrt();
@@ -315,8 +323,23 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What the windows and pasts tell of it. None if it shows in too few of the present's windows.
-    fn history(&self, matcher: &Holder, measure: Measure, expected: f64, excess: f64) -> Option<History> {
-        let onset = self.onset(matcher, measure, expected, excess)?;
+    fn history(
+        &self,
+        matcher: &Holder,
+        is_of_few: bool,
+        measure: Measure,
+        (expected, excess): (f64, f64),
+    ) -> Option<History> {
+        let least = expected + ONSET_SHARE * excess;
+        let is_above = |window: &&Window| {
+            let members = window.specimens.iter().filter(|specimen| matcher.matches(specimen));
+            let sum: f64 = members.map(|specimen| window.weight(specimen) * specimen.cost[measure]).sum();
+            sum / seconds_of(window).max(1.0) >= least
+        };
+        if !self.lasts(is_above, is_of_few) {
+            return None;
+        }
+        let onset = self.onset(matcher, is_above)?;
         let same_hour = self.past.same_hour(self.recent.until());
         Some(History {
             onset,
@@ -334,19 +357,19 @@ impl<'a> Evaluation<'a> {
         profile_of(members.map(|weighted| (weighted.specimen, weighted.rate)))
     }
 
-    /// When it began: the first of the windows in a row in which it is above a part of its excess. None if it shows in
-    /// too few of the present's windows.
-    fn onset(&self, matcher: &Holder, measure: Measure, expected: f64, excess: f64) -> Option<UnixTime> {
-        let value = |window: &&Window| {
-            let members = window.specimens.iter().filter(|specimen| matcher.matches(specimen));
-            let sum: f64 = members.map(|specimen| window.weight(specimen) * specimen.cost[measure]).sum();
-            sum / seconds_of(window).max(1.0)
-        };
-        let is_above = |window: &&Window| value(window) >= expected + ONSET_SHARE * excess;
-        let lasting = self.recent.of(self.scale).filter(is_above).count();
-        if lasting < scales::lasting(self.scale, self.settings) {
-            return None;
+    /// Whether it shows in enough of the present's windows. A few visitors' pages load for some seconds, and are no rise:
+    /// what comes of so few must last for longer than a page takes.
+    fn lasts(&self, is_above: impl Fn(&&Window) -> bool, is_of_few: bool) -> bool {
+        if is_of_few && self.scale == Scale::Seconds {
+            let steps = self.recent.steps(Scale::Seconds);
+            let latest = steps.iter().rev().take(FEW_SECONDS).filter(|window| is_above(window));
+            return latest.count() >= FEW_SECONDS - GAPS_MAX;
         }
+        self.recent.of(self.scale).filter(is_above).count() >= scales::lasting(self.scale, self.settings)
+    }
+
+    /// When it began: the first of the windows in a row in which it is above a part of its excess.
+    fn onset(&self, matcher: &Holder, is_above: impl Fn(&&Window) -> bool) -> Option<UnixTime> {
         let mut onset = None;
         let mut gaps = 0;
         for window in self.recent.steps(self.scale).iter().rev() {

@@ -65,11 +65,6 @@ pub(super) const GROWTH_OF_SENDERS: [FactKind; 6] = [
 pub(super) const GROWTH_OF_WANTED: [FactKind; 5] =
     [FactKind::Path, FactKind::PathPrefix1, FactKind::PathExtension, FactKind::RefererHost, FactKind::Host];
 
-/// Whether the fact is a network of clients.
-pub(super) const fn is_network(kind: FactKind) -> bool {
-    matches!(kind, FactKind::Network24 | FactKind::Network22 | FactKind::Network20 | FactKind::Network16)
-}
-
 /// How well a site can act on a fact: less is better. What people can name and every other machine understands comes
 /// before what only this one sees.
 pub(super) const fn effort(kind: FactKind) -> u32 {

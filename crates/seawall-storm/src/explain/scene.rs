@@ -7,7 +7,6 @@ use seawall_http::FieldPresence;
 
 use super::bits::Bits;
 use super::candidate::{Candidate, Fact, Set};
-use super::kinds;
 use crate::baseline::KeyHash;
 use crate::estimate::Weights;
 use crate::fact::FactKind;
@@ -94,16 +93,13 @@ impl<'a> Scene<'a> {
         Sum { now, excess, past_share: set.past.sum(&self.past_rate) / self.past_requests }
     }
 
-    /// Whether the value may belong to a set. One visitor's network rises whenever he loads a page, so of networks more is
-    /// asked.
+    /// Whether the value may belong to a set. One visitor's network, and agent, rise whenever he loads a page, so that some
+    /// send it is asked, or much more.
     fn is_risen(&self, value: &Candidate) -> bool {
         let specimens = self.effective(&value.set);
-        let is_network = value.fact.kind().is_some_and(kinds::is_network);
-        let clients = || -> HashSet<u64> {
-            value.set.present.iter().map(|number| self.present[number].specimen.client).collect()
-        };
-        specimens >= RISEN_SPECIMENS
-            && (!is_network || specimens >= 3.0 * RISEN_SPECIMENS || clients().len() >= RISEN_CLIENTS)
+        let clients: HashSet<u64> =
+            value.set.present.iter().map(|number| self.present[number].specimen.client).collect();
+        specimens >= RISEN_SPECIMENS && (specimens >= 5.0 * RISEN_SPECIMENS || clients.len() >= RISEN_CLIENTS)
     }
 
     /// How many equally weighted specimens of the present would tell as much.
