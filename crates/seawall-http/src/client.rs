@@ -22,6 +22,9 @@ use crate::network::NetworkSet;
 pub struct ClientAddr(IpAddr);
 
 impl ClientAddr {
+    /// Nobody's address: `0.0.0.0`.
+    pub const UNSPECIFIED: Self = Self(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+
     /// Takes an address, an IPv4-mapped one as IPv4.
     pub fn new(addr: IpAddr) -> Self {
         Self(addr.to_canonical())

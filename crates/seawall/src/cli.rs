@@ -1,6 +1,8 @@
 //! The command line.
 
 mod ca;
+mod logs;
+mod replay;
 mod storms;
 
 use std::ffi::OsString;
@@ -14,6 +16,8 @@ use clap_complete::Shell;
 use seawall_export::{Source as ImportSource, Target as ExportTarget};
 
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
+pub use self::logs::{Hops, Logs};
+pub use self::replay::Replay;
 pub use self::storms::{Evidence, ReportFormat, Storms, StormsCommand};
 
 /// An edge in front of a web site: applies rules and limits fairly, and tells whoever it refused why.
@@ -60,6 +64,10 @@ pub enum Command {
     /// List storms: what is new in the traffic of a running process and costs much; the status is 1 where they are not
     /// looked for
     Storms(Storms),
+    /// Try rules on access logs of any server: tell what each would have done; the status is 1 where a log does not show
+    /// what a rule asks for
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(Replay),
     /// Purge stored responses of a running process
     #[command(after_help = PURGE_EXAMPLES)]
     Purge(Purge),

@@ -17,6 +17,7 @@ pub mod why;
 
 mod ca;
 mod check;
+mod replay;
 mod rules;
 mod serve;
 mod status;

@@ -157,7 +157,7 @@ fn times(done: &str, count: u64) -> String {
 }
 
 /// The rules of a file; `None` if they are wrong, which was told.
-fn load(file: &Path) -> Result<Option<Vec<Rule>>, String> {
+pub(crate) fn load(file: &Path) -> Result<Option<Vec<Rule>>, String> {
     let (name, text) = read(file)?;
     let outcome = load_rules(&name, &text, &Author::Operator);
     for warning in &outcome.warnings {

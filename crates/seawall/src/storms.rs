@@ -1,7 +1,7 @@
 //! `seawall storms`: what is new in the traffic of a running process and costs much, through its admin API.
 
 mod evidence;
-mod figure;
+pub(crate) mod figure;
 mod list;
 mod report;
 mod show;

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use seawall_http::UnixTime;
 use seawall_logs::{Blocks, Detection, Formats, Last, Opening, Parser, SAMPLE_BYTES, detect};
 
 use crate::analyze::input::{Input, InputError};
@@ -31,6 +32,8 @@ pub struct Block {
 #[derive(Debug)]
 pub struct Sample {
     bytes: Vec<u8>,
+    /// Why there is no more.
+    broken: Option<InputError>,
 }
 
 impl Sample {
@@ -38,18 +41,34 @@ impl Sample {
     ///
     /// # Errors
     ///
-    /// When that cannot be read.
+    /// When nothing can be read. A log that breaks off within its beginning is told by [`in_order`].
     pub fn read(input: &mut Input) -> Result<Self, InputError> {
         let mut bytes = vec![0; SAMPLE_BYTES];
         let mut length = 0;
+        let mut broken = None;
         while length < bytes.len() {
-            match input.read(&mut bytes[length..])? {
-                0 => break,
-                more => length += more,
+            match input.read(&mut bytes[length..]) {
+                Ok(0) => break,
+                Ok(more) => length += more,
+                Err(error) if length == 0 => return Err(error),
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
             }
         }
         bytes.truncate(length);
-        Ok(Self { bytes })
+        Ok(Self { bytes, broken })
+    }
+
+    /// Whether the log holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The earliest time in it.
+    pub fn earliest(&self, formats: &Formats) -> Option<UnixTime> {
+        formats.read(&self.bytes, |_, _| {}).earliest
     }
 
     /// What format it looks like; `None` if like none.
@@ -93,7 +112,7 @@ pub fn in_order<T: Send>(
 
 fn feed(
     mut input: Input,
-    sample: Sample,
+    mut sample: Sample,
     formats: &Formats,
     jobs: &SyncSender<Block>,
     tickets: &SyncSender<()>,
@@ -109,7 +128,7 @@ fn feed(
         index += 1;
         tickets.send(()).is_ok() && jobs.send(block).is_ok()
     };
-    let mut chunk = sample.bytes;
+    let mut chunk = std::mem::take(&mut sample.bytes);
     let mut length = chunk.len();
     let ended = loop {
         if let Some(bytes) = blocks.push(&chunk[..length])
@@ -119,6 +138,9 @@ fn feed(
         }
         if chunk.len() < CHUNK_BYTES {
             chunk.resize(CHUNK_BYTES, 0);
+        }
+        if let Some(error) = sample.broken.take() {
+            break Err(error);
         }
         match input.read(&mut chunk) {
             Ok(0) => break Ok(()),

@@ -3,7 +3,7 @@
 use seawall_console::control::CostView;
 
 /// Bytes: `4.1 MB`, in powers of 1000 as lines are sold.
-pub(super) fn bytes(bytes: f64) -> String {
+pub(crate) fn bytes(bytes: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => format!("{} {name}", short(bytes / unit)),
@@ -12,7 +12,7 @@ pub(super) fn bytes(bytes: f64) -> String {
 }
 
 /// A number: `18.4`, `1,204`.
-pub(super) fn number(number: f64) -> String {
+pub(crate) fn number(number: f64) -> String {
     if number < 100.0 && (number - number.round()).abs() > 0.05 {
         return short(number);
     }
@@ -28,7 +28,7 @@ pub(super) fn number(number: f64) -> String {
 }
 
 /// A share from 0 to 1: `61 %`, `0.4 %`. What is above nothing does not read as nothing.
-pub(super) fn share(share: f64) -> String {
+pub(crate) fn share(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
         0.0 => "0 %".to_owned(),

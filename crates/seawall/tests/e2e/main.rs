@@ -28,6 +28,7 @@ mod privacy;
 mod proxy_protocol;
 mod proxying;
 mod reload;
+mod replay;
 mod rules;
 mod serve;
 mod storms;
