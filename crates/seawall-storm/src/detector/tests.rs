@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -221,7 +222,7 @@ fn rotating_agents_are_named_by_what_they_share() {
 fn two_storms_at_once_are_two() {
     let mut play = Play::new(10, 20.0, 9);
     play.quiet(600);
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for _ in 0..10 {
         for rise in play.second(|site, at, builder| {
             story(20.0, site, at, builder);
@@ -374,4 +375,61 @@ fn what_is_left_to_learn_falls_to_nothing_and_stays_there() {
         }
     }
     assert_eq!(left, Duration::ZERO);
+}
+
+/// The signatures told in ten seconds of the story, and the play.
+fn signatures_of(rate: f64, is_reversed: bool) -> (BTreeSet<String>, Play) {
+    let mut play = Play::new(18, 10.0, 9);
+    play.is_reversed = is_reversed;
+    play.quiet(400);
+    let mut told = BTreeSet::new();
+    for _ in 0..10 {
+        let rises = play.second(|site, at, builder| story(rate, site, at, builder));
+        told.extend(rises.iter().map(|rise| rise.signature.to_string()));
+    }
+    (told, play)
+}
+
+#[test]
+fn order_within_a_second_does_not_matter() {
+    let (forward, _) = signatures_of(20.0, false);
+    let (backward, _) = signatures_of(20.0, true);
+    assert!(!forward.is_empty());
+    assert_eq!(forward, backward);
+}
+
+#[test]
+fn ten_times_the_storm_has_the_same_signature() {
+    let (one, _) = signatures_of(15.0, false);
+    let (ten, play) = signatures_of(150.0, false);
+    assert_eq!(one, ten);
+    let settings = Settings::default();
+    let bound = 16 * settings.present_max / 2
+        + (10 + 21 + 13) * settings.present_max
+        + 5 * settings.past_max
+        + 24 * settings.hour_max;
+    assert!(play.detector.specimens() <= bound, "{}", play.detector.specimens());
+}
+
+#[test]
+fn agent_copied_from_readers_is_never_named_by_itself() {
+    // What is asked for differs from request to request, so the agent is all that the flood has in common.
+    let mut play = Play::new(20, 20.0, 9);
+    play.quiet(600);
+    let victim = play.site.browsers[1].clone();
+    for _ in 0..30 {
+        let rises = play.second(|site, at, builder| {
+            like_browsers(60.0, site, at, builder, |site, exchange, builder| {
+                let page = article(site);
+                let (agent, tls) = (Some(&*victim.agent), Some(&*victim.tls));
+                Exchange { path: &page, user_agent: agent, tls, header_shape: victim.shape, ..*exchange }
+                    .observe(builder);
+            });
+        });
+        for rise in rises {
+            let outcome = play.outcome(&rise.signature);
+            let upper = play.collateral(&rise).map_or(1.0, |collateral| collateral.requests.upper);
+            assert!(upper >= 0.001 || outcome.collateral <= 0.001, "{} {outcome:?} {upper}", rise.signature);
+        }
+    }
 }

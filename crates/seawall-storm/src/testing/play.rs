@@ -26,6 +26,8 @@ pub(crate) struct Play {
     /// Named at the first rise, as a judge would.
     pub(crate) named: Vec<(Signature, UnixTime)>,
     pub(crate) names: bool,
+    /// Whether windows hold their specimens the other way round.
+    pub(crate) is_reversed: bool,
     /// What the site's own traffic was since the storm began, and the storm's.
     pub(crate) truth: Vec<(Window, Window)>,
     pub(crate) spent: Duration,
@@ -51,6 +53,7 @@ impl Play {
             others: window_builder(seed ^ 0xffff, now),
             named: Vec::new(),
             names: true,
+            is_reversed: false,
             truth: Vec::new(),
             spent: Duration::ZERO,
             slowest: Duration::ZERO,
@@ -80,6 +83,9 @@ impl Play {
         let others = self.others.take(nowhere, self.now);
         let mut window = readers.clone();
         window.merge(others.clone());
+        if self.is_reversed {
+            window.specimens.reverse();
+        }
         if others.total[Measure::Requests] > 0.0 {
             self.truth.push((readers, others));
         }
