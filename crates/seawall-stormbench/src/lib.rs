@@ -13,6 +13,7 @@ pub mod flood;
 pub mod goals;
 pub mod headers;
 pub mod job;
+pub mod memory;
 pub mod networks;
 pub mod peer;
 pub mod report;

@@ -44,6 +44,9 @@ struct Options {
     /// List the scenarios.
     #[arg(long)]
     list: bool,
+    /// Only measure memory under ten million distinct agents, paths and addresses in a minute.
+    #[arg(long)]
+    memory: bool,
     /// A log in combined format for the background of `log` sites.
     #[arg(long, default_value = "../shared/data/logs/apache-2015.log", value_name = "PATH")]
     log: PathBuf,
@@ -91,6 +94,11 @@ fn run(options: &Options) -> Result<bool> {
     }
     if let [scenario, site, seed] = options.play.as_slice() {
         return play_one(scenario, site, seed.parse()?, options).map(|()| true);
+    }
+    if options.memory {
+        let memory = seawall_stormbench::memory::measure(10_000_000, 60);
+        println!("{}", serde_json::to_string(&memory)?);
+        return Ok(true);
     }
     let jobs = jobs(options)?;
     if options.explain {
