@@ -56,6 +56,18 @@ pub enum Cast {
 }
 
 impl Job {
+    /// About how many simulated seconds it takes, weighed by the site's size.
+    pub fn seconds(self) -> u64 {
+        let seconds = match self.scenario.name {
+            "plain-week" => 604_800,
+            "plain-day" => 86_400,
+            "slow-ramp" => 38 * 3600,
+            "poisons-baseline" => 2 * 86_400,
+            _ => 3600,
+        };
+        seconds * (self.scale.rate() as u64 + 20)
+    }
+
     /// Plays it; none if its site is a log and there is none.
     pub fn run(self, cast: Cast, log: Option<&Arc<Sessions>>) -> Option<Outcome> {
         let Self { scenario, scale, seed } = self;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a terminal")]
 
+use std::cmp::Reverse;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -125,7 +127,7 @@ fn run(options: &Options) -> Result<bool> {
     Ok(failed.is_empty() && report.goals.iter().all(|goal| goal.is_met))
 }
 
-/// Everything that was asked for, the longest first.
+/// Everything that was asked for.
 fn jobs(options: &Options) -> Result<Vec<Job>> {
     if let Some(unknown) =
         options.scenario.iter().find(|name| Scenario::all().all(|one| one.name != name.as_str()))
@@ -162,14 +164,19 @@ fn play_one(scenario: &str, site: &str, seed: u64, options: &Options) -> Result<
 /// A process for each, some at once. What came of them in the order of the jobs, and what failed.
 fn play_all(jobs: &[Job], options: &Options) -> (Vec<Outcome>, Vec<String>) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let is_watched = std::io::stderr().is_terminal();
     let next = AtomicUsize::new(0);
+    let mut longest_first: Vec<_> = jobs.iter().collect();
+    longest_first.sort_by_key(|job| Reverse(job.seconds()));
     let done = Mutex::new(Vec::new());
     let work = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(job) = longest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let result = in_a_process(job, options);
             let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            done.push((job, result));
-            eprint!("\r{} of {} plays ", done.len(), jobs.len());
+            done.push((*job, result));
+            if is_watched {
+                eprint!("\r{} of {} plays ", done.len(), jobs.len());
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -177,7 +184,9 @@ fn play_all(jobs: &[Job], options: &Options) -> (Vec<Outcome>, Vec<String>) {
             scope.spawn(work);
         }
     });
-    eprintln!();
+    if is_watched {
+        eprintln!();
+    }
     let mut done = done.into_inner().unwrap_or_default();
     let place = |job: &Job| jobs.iter().position(|one| std::ptr::eq(one, job));
     done.sort_by_key(|(job, _)| place(job));
@@ -193,7 +202,8 @@ fn play_all(jobs: &[Job], options: &Options) -> (Vec<Outcome>, Vec<String>) {
 
 fn in_a_process(job: &Job, options: &Options) -> Result<Outcome> {
     let (scenario, site, seed) = (job.scenario.name, job.scale.as_str(), job.seed.to_string());
-    let mut command = Command::new(std::env::current_exe()?);
+    // Itself, also when it has been built anew meanwhile.
+    let mut command = Command::new("/proc/self/exe");
     command.arg("--log").arg(&options.log).args(["--play", scenario, site, &seed]);
     if options.alone {
         command.arg("--alone");

@@ -57,7 +57,8 @@ pub fn measure(distinct: u64, seconds: u64) -> Memory {
     for second in 0..seconds {
         let (first, last) = (distinct * second / seconds, distinct * (second + 1) / seconds);
         for number in first..last {
-            let exchange = flood.exchange(number, UnixTime(now.0 - 1000 + (number - first) * 1000 / (last - first)));
+            let exchange =
+                flood.exchange(number, UnixTime(now.0 - 1000 + (number - first) * 1000 / (last - first)));
             seawall.observe(&exchange, 0);
         }
         seawall.tick(&[], now);

@@ -51,8 +51,8 @@ impl Explain {
                 rise.confidence,
                 rise.known.as_secs()
             );
-            println!("            signature  {}", rise.signature);
-            println!("            described  {}", rise.described);
+            println!("            signature  {}", shorten(&rise.signature.to_string()));
+            println!("            described  {}", shorten(&rise.described.to_string()));
         }
     }
 
@@ -63,7 +63,7 @@ impl Explain {
             return;
         }
         for notice in notices {
-            println!("          notice {notice:?}");
+            println!("          notice {}", shorten(&format!("{notice:?}")));
         }
         for storm in watch.storms() {
             let Some(view) = watch.storm(storm.id) else { continue };
@@ -93,3 +93,13 @@ impl Explain {
         now.0 as f64 / 1e3 - self.from.0 as f64 / 1e3
     }
 }
+
+/// What fits in some lines.
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= TEXT_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(TEXT_MAX).chain("…".chars()).collect()
+}
+
+const TEXT_MAX: usize = 500;
