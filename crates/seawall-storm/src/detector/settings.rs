@@ -40,7 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             share_min: 0.2,
-            floor: Cost([2.0, 250_000.0, 250_000.0, 100_000.0]),
+            floor: Cost([1.0, 100_000.0, 100_000.0, 50_000.0]),
             significance_min: 5.0,
             specimens_min: 12,
             lasting: Duration::from_secs(3),
