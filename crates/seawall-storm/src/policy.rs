@@ -37,8 +37,9 @@ pub struct Policy {
     pub auto: Auto,
     /// Least confidence in the storm for a rule to be put in force, 0 to 1.
     pub confidence_min: f64,
-    /// Greatest collateral, by requests and by clients, for a rule to be proposed or kept: the upper 95 % bound of the
-    /// share of everybody else, 0 to 1.
+    /// Greatest collateral, by requests and by clients, as a share of everybody else, 0 to 1: the best guess for a rule
+    /// to be proposed (and the upper 95 % bound no more than ten times that), the upper bound for one that the machine puts
+    /// in force or keeps.
     pub collateral_max: f64,
     /// How many rules of the machine may be in force at once.
     pub rules_max: usize,

@@ -51,7 +51,7 @@ pub(crate) static STORMS: Section = Section {
         )
         .foreign(&["mode", "action", "automatic"]),
         value("least-confidence", "share, 50 % to 100 %", "\"90 %\"", "The least confidence that it is a storm of this signature, for a rule to be put in force."),
-        value("most-collateral", "share, 0.0001 % to 100 %", "\"0.1 %\"", "The most of everybody else, by requests and by clients and with 95 % confidence, that a rule may match to be proposed or kept."),
+        value("most-collateral", "share, 0.0001 % to 100 %", "\"0.1 %\"", "The most of everybody else, by requests and by clients, that a rule may match: by the best guess to be proposed, with 95 % confidence to be put in force unasked and kept."),
         value("most-rules", "whole number, 0 to 100", "8", "Rules of the machine in force at once. What somebody accepted does not count."),
         value("life", "duration, 1m to 366d", "\"1d\"", "For how long a rule is made.").foreign(&["ttl", "duration", "expires"]),
         value("longest-life", "duration, 1m to 366d", "\"30d\"", "For how long a rule is in force at the most, however often it is made anew."),

@@ -215,7 +215,7 @@ fn there_is_no_proposal_without_collateral_or_certainty_or_leave() {
     assert_eq!(given.draft(&storm, &exchanges).unwrap_err(), Withheld::CollateralUnknown);
     given.before = readers(6000, 0, 600);
     assert!(given.draft(&storm, &exchanges).is_ok());
-    given.policy.collateral_max = 0.0001;
+    given.policy.collateral_max = 0.00001;
     assert!(matches!(
         given.draft(&storm, &exchanges).unwrap_err(),
         Withheld::CollateralTooGreat(_) | Withheld::Established

@@ -24,9 +24,9 @@ use crate::window::Window;
 const LOOK_EVERY_MAX: u64 = 30;
 /// How often the collateral of a proposal that stands is measured again.
 const MEASURE_EVERY: u64 = 10;
-/// A proposal that stands goes when its upper bound is so far above the policy's: what was made at the bound should not come
-/// and go with the noise around it.
-const UPPER_SLACK: f64 = 2.0;
+/// A proposal that stands goes when its upper bound is so far above the one at which it was made: it should not come and go
+/// with the noise around it.
+const STANDING_SLACK: f64 = 2.0;
 
 /// The proposals that stand.
 #[derive(Debug)]
@@ -268,9 +268,9 @@ impl Rules {
         };
         tracked.storm.collateral = Some(collateral);
         held.proposal.collateral = collateral;
-        let value = collateral.requests.value.max(collateral.clients.value);
-        let upper = collateral.requests.upper.max(collateral.clients.upper);
-        let stands = value <= policy.collateral_max && upper <= UPPER_SLACK * policy.collateral_max;
+        let (value, upper) = proposer::worst(&collateral);
+        let stands = value <= policy.collateral_max
+            && upper <= STANDING_SLACK * proposer::UPPER_SLACK * policy.collateral_max;
         if stands || held.accepted.is_some() {
             return true;
         }
