@@ -84,7 +84,7 @@ impl Closure<'_> {
                 break;
             }
         }
-        if held >= whole && !keys.contains(&FactKey::UNKNOWN) {
+        if held >= whole && !keys.contains(&FactKey::UNKNOWN) && self.each_rose(kind, &keys) {
             keys.sort_unstable();
             facts.push(Fact::Values(kind, keys.clone()));
         }
@@ -102,6 +102,20 @@ impl Closure<'_> {
         candidates
             .filter(|candidate| self.holds(candidate) && self.tells(candidate, most(candidate)))
             .collect()
+    }
+
+    /// Whether each value of a set has risen by itself. Whoever is there just now has networks and agents that the past
+    /// sample lacks: a set of those would hold all of any present and nothing of any past.
+    fn each_rose(&self, kind: FactKind, keys: &[FactKey]) -> bool {
+        if keys.len() < 2 {
+            return true;
+        }
+        let mut sets: HashMap<FactKey, Bits, KeyHash> = HashMap::default();
+        for number in self.found.set.present.iter() {
+            let key = self.scene.present[number].specimen.key(kind);
+            sets.entry(key).or_insert_with(|| Bits::none(self.scene.present.len())).insert(number);
+        }
+        keys.iter().all(|key| sets.get(key).is_some_and(|set| self.scene.is_risen(set)))
     }
 
     /// The set's excess by value, the greatest first.

@@ -93,19 +93,21 @@ impl<'a> Scene<'a> {
         Sum { now, excess, past_share: set.past.sum(&self.past_rate) / self.past_requests }
     }
 
-    /// Whether the value may belong to a set. One visitor's network, and agent, rise whenever he loads a page, so that some
-    /// send it is asked, or much more.
-    fn is_risen(&self, value: &Candidate) -> bool {
-        let specimens = self.effective(&value.set);
-        let clients: HashSet<u64> =
-            value.set.present.iter().map(|number| self.present[number].specimen.client).collect();
-        specimens >= RISEN_SPECIMENS && (specimens >= 5.0 * RISEN_SPECIMENS || clients.len() >= RISEN_CLIENTS)
+    /// Whether the value that holds for these present specimens may belong to a set. One visitor's network, agent and
+    /// pages rise whenever he loads a page, so it takes several visitors, or more than a page.
+    pub(super) fn is_risen(&self, present: &Bits) -> bool {
+        let specimens = self.effective(present);
+        let clients = || -> HashSet<u64> {
+            present.iter().map(|number| self.present[number].specimen.client).collect()
+        };
+        specimens >= RISEN_SPECIMENS
+            && (specimens >= 5.0 * RISEN_SPECIMENS || clients().len() >= RISEN_CLIENTS)
     }
 
     /// How many equally weighted specimens of the present would tell as much.
-    fn effective(&self, set: &Set) -> f64 {
+    fn effective(&self, present: &Bits) -> f64 {
         let mut weights = Weights::default();
-        set.present.iter().for_each(|number| weights.add(self.present_value[number]));
+        present.iter().for_each(|number| weights.add(self.present_value[number]));
         weights.effective()
     }
 
@@ -198,7 +200,7 @@ impl<'a> Scene<'a> {
         let mut risen: Vec<(f64, &Candidate)> = values
             .iter()
             .map(|value| (self.sum(&value.set), value))
-            .filter(|(sum, value)| sum.excess > RISEN_SHARE * sum.now && self.is_risen(value))
+            .filter(|(sum, value)| sum.excess > RISEN_SHARE * sum.now && self.is_risen(&value.set.present))
             .map(|(sum, value)| (sum.excess, value))
             .collect();
         risen.sort_by(|(one, _), (other, _)| other.total_cmp(one));
