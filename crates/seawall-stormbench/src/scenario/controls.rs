@@ -50,7 +50,12 @@ pub(super) const ALL: &[Scenario] = &[
         &[Small, Middle, Large],
         release,
     ),
-    control("probe", "monitoring begins: three machines, each second", &[Small, Middle], probe),
+    control(
+        "probe",
+        "monitoring begins: three machines, each second (each 5 s on a small site)",
+        &[Small, Middle],
+        probe,
+    ),
     control("job", "a mirror fetches the whole site, one page after the other", &[Small, Middle], job),
     control("office", "sixty readers behind one address", &[Small, Middle], office),
     control(
@@ -128,12 +133,13 @@ fn release(stage: &mut Stage) {
 
 fn probe(stage: &mut Stage) {
     let text = format!("{}-monitor/1.{}", kit::name(&mut stage.rng), stage.rng.below(9));
+    let period = if stage.scale == Scale::Small { 5000 } else { 1000 };
     for machine in 0..3 {
         let agent = Agent { text: text.clone().into(), software: Software::Monitor, variant: 0 };
         let client = crate::networks::robot([198, 51, 100], machine);
         let ticks = Ticks {
             at: stage.onset().0 + 300 * machine as u64,
-            period: 1000,
+            period,
             world: Shared::clone(&stage.world),
             agent,
             client,
