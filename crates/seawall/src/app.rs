@@ -9,7 +9,7 @@ use seawall_proxy::clock;
 use crate::cli::{Cli, Command, Format, Why};
 use crate::load::default_state;
 use crate::state::StateFolder;
-use crate::{ca, check, output, purge, replay, rules, serve, status, storms, why};
+use crate::{analyze, ca, check, output, purge, replay, rules, serve, status, storms, why};
 
 /// Runs a command and gives the status to exit with: 0 fine, 1 found something or refused, 2 wrong usage or input.
 pub fn run(command: Command) -> ExitCode {
@@ -23,6 +23,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Why(args) => why(&args),
         Command::Rules(args) => rules::run(args),
         Command::Storms(args) => storms::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Status(args) => status::run(&args),

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod analyze;
 mod ca;
 mod logs;
 mod replay;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use seawall_export::{Source as ImportSource, Target as ExportTarget};
 
+pub use self::analyze::Analyze;
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
 pub use self::logs::{Hops, Logs};
 pub use self::replay::Replay;
@@ -64,6 +66,9 @@ pub enum Command {
     /// List storms: what is new in the traffic of a running process and costs much; the status is 1 where they are not
     /// looked for
     Storms(Storms),
+    /// Find storms and crowds in access logs of any server, with the rule that each storm would get
+    #[command(after_help = analyze::EXAMPLES)]
+    Analyze(Analyze),
     /// Try rules on access logs of any server: tell what each would have done; the status is 1 where a log does not show
     /// what a rule asks for
     #[command(after_help = replay::EXAMPLES)]

@@ -25,8 +25,9 @@ use self::judge::{Court, Judge, Match};
 use self::print::{Printer, Replayed};
 use self::variant::Trial;
 use crate::analyze::clients::Clients;
+use crate::analyze::coverage::{Read, open, with_cause};
 use crate::analyze::input::InputError;
-use crate::analyze::log::{self, Log, Unread};
+use crate::analyze::log::Log;
 use crate::analyze::read::{Block, in_order};
 use crate::analyze::request::Vantage;
 use crate::cli::Replay;
@@ -43,10 +44,7 @@ fn replay(arguments: &Replay) -> Result<ExitCode, String> {
         return Err("standard input can be read only once".to_owned());
     }
     let Some(plan) = plan(arguments)? else { return Ok(ExitCode::from(output::WRONG)) };
-    let mut is_whole = true;
-    let logs = log::open(&arguments.logs.logs, arguments.logs.log_format.as_ref(), |unread| {
-        is_whole &= tell(unread);
-    });
+    let (logs, mut is_whole) = open(&arguments.logs);
     let table = LimitTable::new(LIMIT_KEYS, SEED);
     let court = Court {
         trial: &plan.trial,
@@ -58,14 +56,6 @@ fn replay(arguments: &Replay) -> Result<ExitCode, String> {
     let mut replayed = Replayed::new(plan.trial.len());
     let judges = Mutex::new(Vec::new());
     for log in logs {
-        if log.share() < 0.5 {
-            output::note(format_args!(
-                "note: {}: format `{}` reads {:.0} % of the first lines; --log-format names another",
-                log.name(),
-                log.formats().iter().next().map_or("", |format| format.name()),
-                log.share() * 100.0
-            ));
-        }
         if let Err(error) = read(log, &court, &judges, &printer, &mut replayed) {
             output::problem(with_cause(&error));
             is_whole = false;
@@ -194,31 +184,8 @@ fn read(
     };
     let (input, sample) = log.reopen()?;
     let done = in_order(input, sample, &formats, threads, work, merge);
-    replayed.logs.push(print::Read { name, formats, tally });
+    replayed.logs.push(Read { name, formats, tally });
     done
-}
-
-/// Tells why a log is left out; whether that is no fault.
-fn tell(unread: Unread) -> bool {
-    match unread {
-        Unread::Input(error) => output::problem(with_cause(&error)),
-        Unread::Unrecognised(name) => {
-            output::problem(format_args!("{name}: no format that is known reads its lines"));
-            output::note("hint: --log-format names it, such as 'nginx:$remote_addr [$time_local] ...'");
-        }
-        Unread::Empty(name) => {
-            output::note(format_args!("note: {name} is empty"));
-            return true;
-        }
-    }
-    false
-}
-
-fn with_cause(error: &InputError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 /// 16 MiB. More clients than most sites see in the time that a burst takes to come back.

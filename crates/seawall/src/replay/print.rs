@@ -1,10 +1,9 @@
 //! What was found, for a person and for a program.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 
 use seawall_config::printable;
 use seawall_http::UnixTime;
-use seawall_logs::{Formats, Reason, Tally};
 use seawall_rules::definition::{describe, describe_limit};
 use seawall_rules::rule::{Action, Mode, Rule};
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use super::counts::{Count, Totals};
 use super::judge::Match;
 use super::variant::{Deed, Trial};
 use crate::analyze::clients::Clients;
+use crate::analyze::coverage::{self, Read, counted, span};
 use crate::cli::Format;
 use crate::output;
 use crate::storms::figure::{bytes, number, share};
@@ -27,14 +27,6 @@ pub(super) struct Replayed {
     /// What every thread's count of clients begins with.
     pub(super) fresh: Clients,
     pub(super) warnings: Vec<String>,
-}
-
-/// A log that was read.
-#[derive(Debug)]
-pub(super) struct Read {
-    pub(super) name: String,
-    pub(super) formats: Formats,
-    pub(super) tally: Tally,
 }
 
 /// Prints.
@@ -85,7 +77,8 @@ impl<'t> Printer<'t> {
         match self.format {
             Format::Json => output::json(&self.json(replayed)),
             Format::Text => {
-                coverage(replayed);
+                coverage::print(&replayed.logs);
+                requests(&replayed.totals, span(&replayed.logs));
                 let kinds = if trial.limits.is_empty() { "rules" } else { "rules and limits" };
                 output::line(format_args!(
                     "\nwhat the {kinds} would have done, in the order in which they are tried:"
@@ -182,9 +175,9 @@ impl<'t> Printer<'t> {
 
     fn json(&self, replayed: &Replayed) -> Value {
         let totals = &replayed.totals;
-        let (from, to) = span(replayed);
+        let (from, to) = span(&replayed.logs);
         json!({
-            "logs": replayed.logs.iter().map(log_json).collect::<Vec<_>>(),
+            "logs": replayed.logs.iter().map(coverage::json).collect::<Vec<_>>(),
             "totals": {
                 "requests": totals.requests,
                 "bytes": totals.bytes,
@@ -221,22 +214,7 @@ impl<'t> Printer<'t> {
 
 // === Pieces ===
 
-fn coverage(replayed: &Replayed) {
-    for log in &replayed.logs {
-        let formats: Vec<&str> = log.formats.iter().map(|format| format.name()).collect();
-        let rejected = log.tally.rejected_total();
-        let lines = number(log.tally.lines as f64);
-        output::line(format_args!("{}: {lines} lines, {}", printable(&log.name), formats.join(", ")));
-        if rejected > 0 {
-            output::line(format_args!("    {} cannot be read:", counted(rejected, "line")));
-            for example in &log.tally.examples {
-                let reason = example.reason.explain();
-                output::line(format_args!("        line {}, {reason}: {}", example.line, example.snippet));
-            }
-        }
-    }
-    let totals = &replayed.totals;
-    let (from, to) = span(replayed);
+fn requests(totals: &Totals, (from, to): (Option<UnixTime>, Option<UnixTime>)) {
     let span = match (from, to) {
         (Some(from), Some(to)) => format!(", from {} to {}", utc(from), utc(to)),
         _ => String::new(),
@@ -252,27 +230,6 @@ fn coverage(replayed: &Replayed) {
             }
         ));
     }
-}
-
-fn span(replayed: &Replayed) -> (Option<UnixTime>, Option<UnixTime>) {
-    let tallies = || replayed.logs.iter().map(|log| &log.tally);
-    (tallies().filter_map(|tally| tally.earliest).min(), tallies().filter_map(|tally| tally.latest).max())
-}
-
-fn log_json(log: &Read) -> Value {
-    let rejected = Reason::ALL.iter().filter(|reason| log.tally.rejected(**reason) > 0);
-    let examples = log.tally.examples.iter().map(
-        |example| json!({ "line": example.line, "reason": example.reason.as_str(), "text": example.snippet }),
-    );
-    json!({
-        "name": log.name,
-        "formats": log.formats.iter().map(|format| format.name()).collect::<Vec<_>>(),
-        "lines": log.tally.lines,
-        "rejected": rejected
-            .map(|reason| (reason.as_str().to_owned(), json!(log.tally.rejected(*reason))))
-            .collect::<serde_json::Map<_, _>>(),
-        "examples": examples.collect::<Vec<_>>(),
-    })
 }
 
 /// The busiest hours in their order, with bars.
@@ -301,10 +258,6 @@ fn hours(count: &Count) {
 
 fn of(requests: u64, all: u64) -> String {
     format!("{} ({})", counted(requests, "request"), share(ratio(requests, all)))
-}
-
-fn counted(count: u64, noun: impl Display) -> String {
-    format!("{} {noun}{}", number(count as f64), if count == 1 { "" } else { "s" })
 }
 
 fn ratio(part: u64, all: u64) -> f64 {

@@ -76,7 +76,7 @@ pub(super) fn of(cost: &CostView, measure: &str) -> f64 {
 }
 
 /// The course in one line, from nothing to the greatest.
-pub(super) fn sparkline(points: &[f64]) -> String {
+pub(crate) fn sparkline(points: &[f64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = points.iter().copied().fold(0.0, f64::max);
     let bar = |point: &f64| match most > 0.0 {

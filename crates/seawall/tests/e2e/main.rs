@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod activation;
+mod analyze;
 mod ca;
 mod cache;
 mod cache_poisoning;
