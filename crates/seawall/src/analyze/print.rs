@@ -74,7 +74,10 @@ impl Analysis<'_> {
             of(self.totals.no_requests, "more tell of something that is no request of HTTP"),
             of(self.totals.left_out, "have no time or no client's address, and are not looked at for storms"),
             of(self.late, "come more than 5 minutes late, and are not looked at for storms"),
-            of(self.watching.gaps(), "times nothing happened for 10 minutes or more: that is not looked at"),
+            (self.watching.gaps() > 0).then(|| {
+                let gaps = counted(self.watching.gaps(), "span");
+                format!("    {gaps} of 10 minutes or more without a request: skipped")
+            }),
         ]
         .into_iter()
         .flatten()
