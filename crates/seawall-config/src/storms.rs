@@ -41,7 +41,7 @@ impl Default for DetectConfig {
 
 impl Default for LeastRise {
     fn default() -> Self {
-        Self { requests: 2, bytes: 250_000, origin_bytes: 250_000, origin_time: Duration::from_millis(100) }
+        Self { requests: 1, bytes: 100_000, origin_bytes: 100_000, origin_time: Duration::from_millis(50) }
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) use limiting::soften;
 pub use withheld::Withheld;
 
 /// Below this nothing is proposed: more likely than not it is a storm, at least.
-const CONFIDENCE_MIN: f64 = 0.5;
+const CONFIDENCE_MIN: f64 = 0.6;
 /// The share of the storm that a rule must match.
 const RECALL_MIN: f64 = 0.95;
 

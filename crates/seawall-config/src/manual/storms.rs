@@ -26,13 +26,13 @@ pub(crate) static LEAST_RISE: Section = Section {
     path: "detect.least-rise",
     doc: "Cost per second. A rise counts if it reaches one of them.",
     keys: &[
-        value("requests", "whole number, 1 to 1000000000", "2", "Requests."),
-        value("bytes", "speed", "\"250 kB/s\"", "Bytes of content sent to clients."),
-        value("origin-bytes", "speed", "\"250 kB/s\"", "Bytes of content that origins sent."),
+        value("requests", "whole number, 1 to 1000000000", "1", "Requests."),
+        value("bytes", "speed", "\"100 kB/s\"", "Bytes of content sent to clients."),
+        value("origin-bytes", "speed", "\"100 kB/s\"", "Bytes of content that origins sent."),
         value(
             "origin-time",
             "duration, 1ms to 1h",
-            "\"100ms\"",
+            "\"50ms\"",
             "Time for which origins were busy, in each second: `\"100ms\"` is a tenth of one exchange at a time.",
         ),
     ],

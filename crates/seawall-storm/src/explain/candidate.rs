@@ -105,6 +105,17 @@ impl Fact {
         }
     }
 
+    /// Whether it names several values.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self, Self::Values(_, keys) if keys.len() > 1)
+    }
+
+    /// Whether it names several networks that readers share with others by the thousand: whatever a few visitors have in
+    /// common, some such list holds it.
+    pub(super) fn is_list_of_wide_networks(&self) -> bool {
+        self.is_list() && matches!(self.kind(), Some(FactKind::Network16 | FactKind::Network20))
+    }
+
     /// Whether it is about the form of a request: programs by the dozen share it, many of which come seldom, so what
     /// was not seen for an hour may come all the same.
     pub(super) fn is_of_form(&self) -> bool {

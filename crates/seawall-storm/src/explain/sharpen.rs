@@ -44,7 +44,8 @@ pub(super) fn sharpen(
         let found = kinds.iter().find_map(|kind| {
             (0..facts.len()).find(|number| {
                 facts[*number].kind() == Some(*kind)
-                    && is_single(facts[*number])
+                    // A list names what there was, not what there will be.
+                    && !facts[*number].is_list()
                     && is_telling(*number, universes)
                     && keeps(&chosen, *number, universes)
             })
@@ -52,11 +53,6 @@ pub(super) fn sharpen(
         chosen.extend(found);
     }
     chosen
-}
-
-/// A list names what there was, not what there will be.
-fn is_single(fact: &Fact) -> bool {
-    !matches!(fact, Fact::Values(_, keys) if keys.len() > 1)
 }
 
 fn is_telling(number: usize, universes: &[Universe]) -> bool {

@@ -44,8 +44,11 @@ pub(super) fn shorten(
         one.fact.effort().cmp(&other.fact.effort()).then(term.cmp(than))
     });
     let described = narrowest(&named);
-    let usable: Vec<&(&Candidate, Term)> =
-        named.iter().filter(|(_, term)| term.is_expressible()).take(FACTS_MAX).collect();
+    let usable: Vec<&(&Candidate, Term)> = named
+        .iter()
+        .filter(|(candidate, term)| term.is_expressible() && !candidate.fact.is_list_of_wide_networks())
+        .take(FACTS_MAX)
+        .collect();
     let facts: Vec<(&Fact, &Term)> = usable.iter().map(|(candidate, term)| (&candidate.fact, term)).collect();
     let all: Vec<(&Fact, &Term)> = named.iter().map(|(candidate, term)| (&candidate.fact, term)).collect();
     let mut universes: Vec<Universe> =
@@ -164,6 +167,10 @@ fn choose(facts: &[(&Fact, &Term)], universes: &[Universe], terms_max: usize) ->
             break;
         }
         for_each_choice(facts.len(), len, &mut |chosen| {
+            // Two lists are fitted to who happens to be there.
+            if chosen.iter().filter(|number| facts[**number].0.is_list()).count() > 1 {
+                return;
+            }
             let excess = universes.iter().map(|universe| universe.excess(chosen)).fold(0.0, f64::max);
             if excess <= 0.0 {
                 let is_of_form = chosen.iter().all(|number| facts[*number].0.is_of_form());
