@@ -190,11 +190,15 @@ fn shared_fetch_is_on_the_account_of_whoever_caused_it() {
     let window = told(&edge, 12);
     assert_eq!(window.total[Measure::BytesSent], 120.0);
     assert_eq!(window.total[Measure::OriginBytes], 10.0);
-    let mut outcomes: Vec<_> = window.specimens.iter().map(|one| outcome(one)).collect();
-    outcomes.sort();
-    let mut expected = vec![told_of("200", "collapsed", 10, 0); 11];
-    expected.push(told_of("200", "miss", 10, 10));
-    assert_eq!(outcomes, expected);
+    // On a machine that is busy elsewhere a second may pass before it is fetched: the totals have it, the sample has not.
+    assert_eq!(window.specimens.len() as u64 + window.lost, 12);
+    let (misses, others): (Vec<_>, Vec<_>) = window
+        .specimens
+        .iter()
+        .map(|one| outcome(one))
+        .partition(|outcome| *outcome == told_of("200", "miss", 10, 10));
+    assert!(misses.len() <= 1 && (misses.len() == 1 || window.lost > 0), "{misses:?}");
+    assert!(others.iter().all(|other| *other == told_of("200", "collapsed", 10, 0)), "{others:?}");
 }
 
 #[test]
