@@ -2,7 +2,7 @@
 //! memory, and handed to the control plane once a second.
 //!
 //! A refusal is an event at once, from the facts where they were read. An exchange that passes is one when all that it
-//! caused has ended ([`Account`]): its response, and what was fetched on its behalf, also for others. A request whose
+//! caused has ended (its `Account`): its response, and what was fetched on its behalf, also for others. A request whose
 //! header section is malformed is none, as nothing in it is believed. A tunnel is one when it begins.
 //!
 //! Nothing here waits or is shared by workers. The mailbox is locked for the length of a swap, by the worker (which goes

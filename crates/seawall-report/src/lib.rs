@@ -2,7 +2,7 @@
 //! whoever makes the software behind it.
 //!
 //! A core crate: an [`Account`] is plain data (and serde's, since it travels over the admin API), a [`Document`] is what
-//! is told of it, once, and [`html`] and [`markdown`] say the same document. Whatever an account quotes was chosen by
+//! is told of it, once, and [`html()`] and [`markdown()`] say the same document. Whatever an account quotes was chosen by
 //! strangers: nothing of it is markup, a control, or a turn of writing direction in either.
 
 mod account;

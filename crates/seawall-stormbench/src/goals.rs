@@ -1,4 +1,4 @@
-//! [`Goals`]: what is asked of the detector, and whether it does it.
+//! What is asked of the detector, and whether it does it.
 
 use serde::Serialize;
 
