@@ -135,8 +135,6 @@ pub struct Network {
     pub share: f64,
     /// At least this many clients.
     pub clients: u32,
-    /// Who announces it and where, if the operator's databases say.
-    pub about: Option<String>,
 }
 
 /// A time zone.

@@ -172,22 +172,19 @@ fn senders(account: &Account) -> Vec<Block> {
     let clients = format!("Distinct clients: {}.", bound(&account.clients, number::count));
     let mut blocks = vec![Block::Heading("Who sends it"), Block::Paragraph(clients.into())];
     if account.networks.is_empty() {
-        let words =
-            format!("No network has {} clients or more of it, so none is shown.", account.least_clients);
+        let words = format!(
+            "No network is known to have {} clients or more of it, so none is shown.",
+            account.least_clients
+        );
         blocks.push(Block::Paragraph(words.into()));
     } else {
-        let head = vec![
-            Column::Words("network"),
-            Column::Number("share"),
-            Column::Number("clients, at least"),
-            Column::Words("whose"),
-        ];
+        let head =
+            vec![Column::Words("network"), Column::Number("share"), Column::Number("clients, at least")];
         let rows = account.networks.iter().map(|network| {
             vec![
                 Text::value(&network.network),
                 number::percent(network.share).into(),
                 number::count(f64::from(network.clients)).into(),
-                network.about.clone().unwrap_or_default().into(),
             ]
         });
         blocks.push(Block::Table { head, rows: rows.collect() });

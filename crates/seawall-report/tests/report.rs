@@ -78,12 +78,7 @@ fn story() -> Account {
                 values: vec![value("/ca/<script>alert(1)</script>|`x`", 0.0002)],
             },
         ],
-        networks: vec![Network {
-            network: String::from("198.51.100.0/24"),
-            share: 0.021,
-            clients: 84,
-            about: Some(String::from("AS64500, CN")),
-        }],
+        networks: vec![Network { network: String::from("198.51.100.0/24"), share: 0.021, clients: 84 }],
         least_clients: 10,
         zone: Some(Zone { offset_hours: 8, uncertainty_hours: 1, days: 9 }),
         week: Some(Week {

@@ -1,10 +1,10 @@
-//! Explains a rise: the set of exchanges that rose, all facts that describe it, and the fewest that tell it from the rest.
+//! Explains a rise: the set of exchanges that rose, all facts that describe it, and what tells it from the rest.
 //!
 //! Three steps, each on bit sets over the sampled exchanges of the present and of the past. [`search`] finds the
 //! conjunction that holds most of the excess and little of the past. [`closure`] adds every fact that holds for 99 % of
 //! that excess: the description. [`shorten`] takes the fewest facts of the description that match hardly more of any
-//! past, or of what else arrives now, than all of them do: the signature. So the signature has no term that could be
-//! dropped without loss, and where several would do, it has those that a site can act on.
+//! past, or of what else arrives now, than all of them do, and of several such choices the one that a site can act on.
+//! [`sharpen`] adds what is telling beyond that: the signature.
 //!
 //! What sends is looked at before what is wanted: in a crowd every agent grows with it, so a storm inside a crowd shows
 //! as the agent that grew far beyond the others.

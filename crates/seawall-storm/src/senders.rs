@@ -10,18 +10,20 @@ mod top;
 use crate::fact::{FactKind, FactValue};
 use crate::specimen::Specimen;
 
-pub use crowded::CrowdedNetwork;
+pub use crowded::{CrowdedNetwork, CrowdedPlace};
 pub use top::TopShare;
 
-use crowded::Networks;
+use crowded::Crowds;
 use top::Top;
 
 /// What the exchanges of one storm have in common and in what they differ.
 #[derive(Clone, Debug)]
 pub struct Senders {
     tops: Vec<(FactKind, Top)>,
-    networks24: Networks,
-    networks16: Networks,
+    networks24: Crowds,
+    networks16: Crowds,
+    countries: Crowds,
+    systems: Crowds,
     requests: f64,
 }
 
@@ -29,8 +31,10 @@ impl Default for Senders {
     fn default() -> Self {
         Self {
             tops: KINDS.into_iter().map(|kind| (kind, Top::default())).collect(),
-            networks24: Networks::new(FactKind::Network24),
-            networks16: Networks::new(FactKind::Network16),
+            networks24: Crowds::new(FactKind::Network24),
+            networks16: Crowds::new(FactKind::Network16),
+            countries: Crowds::new(FactKind::Country),
+            systems: Crowds::new(FactKind::Asn),
             requests: 0.0,
         }
     }
@@ -43,15 +47,17 @@ impl Senders {
         for (kind, top) in &mut self.tops {
             top.absorb(specimen, *kind, requests);
         }
-        self.networks24.absorb(specimen, requests);
-        self.networks16.absorb(specimen, requests);
+        self.crowds().into_iter().for_each(|crowds| crowds.absorb(specimen, requests));
     }
 
     /// Gives up what is only needed while more comes: of a storm that is over, the most frequent values are kept.
     pub fn settle(&mut self) {
         self.tops.iter_mut().for_each(|(_, top)| top.settle());
-        self.networks24.settle();
-        self.networks16.settle();
+        self.crowds().into_iter().for_each(Crowds::settle);
+    }
+
+    fn crowds(&mut self) -> [&mut Crowds; 4] {
+        [&mut self.networks24, &mut self.networks16, &mut self.countries, &mut self.systems]
     }
 
     /// Requests that it stands for.
@@ -59,8 +65,8 @@ impl Senders {
         self.requests
     }
 
-    /// The most frequent values of a kind, the most frequent first, at most `most`; of networks and countries none:
-    /// [`Senders::networks`] says which may be shown.
+    /// The most frequent values of a kind, the most frequent first, at most `most`; of networks, countries and autonomous
+    /// systems none: [`Senders::networks`], [`Senders::countries`] and [`Senders::systems`] say which may be shown.
     pub fn top(&self, kind: FactKind, most: usize) -> Vec<TopShare> {
         let found = self.tops.iter().find(|(of, _)| *of == kind);
         found.map_or_else(Vec::new, |(_, top)| top.most_frequent(self.requests, most))
@@ -74,14 +80,24 @@ impl Senders {
     /// Networks that at least `least` clients share, the greatest first, at most `most`: /24 (or /56), and the /16 (or /32) of
     /// which no /24 is shown.
     pub fn networks(&self, least: u32, most: usize) -> Vec<CrowdedNetwork> {
-        let narrow = self.networks24.crowded(least, self.requests);
-        let mut shown = self.networks16.crowded(least, self.requests);
+        let narrow = self.networks24.networks(least, self.requests);
+        let mut shown = self.networks16.networks(least, self.requests);
         // Of two of which one contains the other, the difference could single a client out.
         shown.retain(|wide| !narrow.iter().any(|narrow| wide.network.contains(&narrow.network)));
         shown.extend(narrow);
         shown.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.network.cmp(&b.network)));
         shown.truncate(most);
         shown
+    }
+
+    /// Countries that at least `least` clients share, the greatest first; none where no database tells of any.
+    pub fn countries(&self, least: u32) -> Vec<CrowdedPlace> {
+        self.countries.places(least, self.requests)
+    }
+
+    /// Autonomous systems that at least `least` clients share, the greatest first; none where no database tells of any.
+    pub fn systems(&self, least: u32) -> Vec<CrowdedPlace> {
+        self.systems.places(least, self.requests)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Networks, and whether enough clients stand behind them to be shown.
+//! Networks and places, and whether enough clients stand behind them to be shown.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use ipnet::IpNet;
@@ -18,16 +19,25 @@ pub struct CrowdedNetwork {
     pub clients: u32,
 }
 
-/// Networks of one length.
+/// A country, or an autonomous system, that many clients of a storm share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrowdedPlace {
+    /// Its code or number.
+    pub name: String,
+    /// Share of the storm's requests, 0 to 1, at least.
+    pub share: f64,
+}
+
+/// The values of one kind of fact that tells where clients are.
 #[derive(Clone, Debug)]
-pub(super) struct Networks {
+pub(super) struct Crowds {
     kind: FactKind,
     entries: HashMap<FactKey, Entry>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
-    network: IpNet,
+    name: String,
     count: f64,
     error: f64,
     /// Hours since the epoch.
@@ -38,7 +48,7 @@ struct Entry {
     most: u32,
 }
 
-impl Networks {
+impl Crowds {
     pub(super) fn new(kind: FactKind) -> Self {
         Self { kind, entries: HashMap::new() }
     }
@@ -49,9 +59,9 @@ impl Networks {
             entry.absorb(specimen, requests);
             return;
         }
-        let Some(network) = specimen.text(self.kind).and_then(|text| text.parse().ok()) else { return };
-        let mut entry = Entry { network, count: 0.0, error: 0.0, hour: 0, tokens: BTreeSet::new(), most: 0 };
-        if self.entries.len() >= NETWORKS_MAX {
+        let Some(name) = specimen.text(self.kind).map(Cow::into_owned) else { return };
+        let mut entry = Entry { name, count: 0.0, error: 0.0, hour: 0, tokens: BTreeSet::new(), most: 0 };
+        if self.entries.len() >= ENTRIES_MAX {
             entry.error = self.forget_least();
             entry.count = entry.error;
         }
@@ -65,23 +75,35 @@ impl Networks {
         least.and_then(|key| self.entries.remove(&key)).map_or(0.0, |entry| entry.count)
     }
 
-    /// Forgets who the clients were, and networks that so few share that no operator would want to see them.
+    /// Forgets who the clients were, and values that so few share that no operator would want to see them.
     pub(super) fn settle(&mut self) {
         self.entries.retain(|_, entry| entry.clients() >= LEAST_SETTLED);
         self.entries.values_mut().for_each(|entry| entry.tokens = BTreeSet::new());
         self.entries.shrink_to_fit();
     }
 
-    pub(super) fn crowded(&self, least: u32, requests: f64) -> Vec<CrowdedNetwork> {
-        self.entries
-            .values()
-            .filter(|entry| entry.clients() >= least.max(1))
-            .map(|entry| CrowdedNetwork {
-                network: entry.network,
-                share: (entry.count - entry.error) / requests,
+    /// The networks among them.
+    pub(super) fn networks(&self, least: u32, requests: f64) -> Vec<CrowdedNetwork> {
+        let network = |entry: &Entry| {
+            Some(CrowdedNetwork {
+                network: entry.name.parse().ok()?,
+                share: entry.share(requests),
                 clients: entry.clients(),
             })
-            .collect()
+        };
+        self.crowded(least).filter_map(network).collect()
+    }
+
+    /// The places, the greatest first.
+    pub(super) fn places(&self, least: u32, requests: f64) -> Vec<CrowdedPlace> {
+        let place = |entry: &Entry| CrowdedPlace { name: entry.name.clone(), share: entry.share(requests) };
+        let mut places: Vec<_> = self.crowded(least).map(place).collect();
+        places.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.name.cmp(&b.name)));
+        places
+    }
+
+    fn crowded(&self, least: u32) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(move |entry| entry.clients() >= least.max(1))
     }
 }
 
@@ -99,17 +121,21 @@ impl Entry {
         self.most = self.most.max(self.tokens.len() as u32);
     }
 
+    fn share(&self, requests: f64) -> f64 {
+        (self.count - self.error) / requests
+    }
+
     /// A client has at most two tokens in an hour: the previous key's, and the current one's.
     fn clients(&self) -> u32 {
         self.most.div_ceil(2)
     }
 }
 
-/// Of each length. A newcomer is looked for among all of them, which a sample of some thousand exchanges a second bears.
-const NETWORKS_MAX: usize = 256;
+/// Of each kind. A newcomer is looked for among all of them, which a sample of some thousand exchanges a second bears.
+const ENTRIES_MAX: usize = 256;
 
-/// Clients of a network that is kept when its storm is over.
+/// Clients of a value that is kept when its storm is over.
 const LEAST_SETTLED: u32 = 8;
 
-/// Tokens kept for each network: more say nothing more about whether it may be shown.
+/// Tokens kept for each value: more say nothing more about whether it may be shown.
 const TOKENS_MAX: usize = 64;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use seawall_http::{ClientAddr, UnixTime};
 
 use super::*;
-use crate::derive::{Derive, nowhere};
+use crate::derive::{Derive, Locality};
 use crate::event::{CacheResult, Disposition, EventFacts, RequestEvent, Seen};
 use crate::keys::FactKeys;
 use crate::measure::Cost;
@@ -37,12 +37,18 @@ fn senders_of(exchanges: &[(u32, String)]) -> Senders {
             at: UnixTime(5_000),
         });
     }
-    let window = builder.take(nowhere, UnixTime(1_000));
+    let window = builder.take(place, UnixTime(1_000));
     let mut senders = Senders::default();
     for specimen in &window.specimens {
         senders.absorb(specimen, window.weight(specimen));
     }
     senders
+}
+
+/// 192.0.2.0/24 is in one country, all else in another.
+fn place(client: IpAddr) -> Locality {
+    let country = if net("192.0.2.0/24").contains(&client) { *b"NL" } else { *b"CN" };
+    Locality { country: Seen::Value(country), asn: Seen::Unknown }
 }
 
 fn net(text: &str) -> ipnet::IpNet {
@@ -90,6 +96,19 @@ fn a_wide_network_is_not_shown_beside_a_narrow_one_in_it() {
     exchanges.extend((0..40).map(|host| (0xc000_0300 + host * 256, agent())));
     let shown = senders_of(&exchanges).networks(10, 20);
     assert_eq!(shown.iter().map(|found| found.network).collect::<Vec<_>>(), [net("192.0.2.0/24")]);
+}
+
+#[test]
+fn countries_with_few_clients_are_not_shown() {
+    let mut exchanges: Vec<_> = (0..60).map(|host| (0xc633_0000 + host, String::from("a"))).collect();
+    exchanges.extend((0..12).map(|host| (0xc000_0200 + host, String::from("a"))));
+    let senders = senders_of(&exchanges);
+    let names = |least| senders.countries(least).into_iter().map(|place| place.name).collect::<Vec<_>>();
+    assert_eq!(
+        (names(6), names(7)),
+        (vec![String::from("CN"), String::from("NL")], vec![String::from("CN")])
+    );
+    assert_eq!(senders.systems(1), []);
 }
 
 proptest! {

@@ -190,17 +190,19 @@ impl Edge {
     /// All that is known of a storm, for a report.
     pub(super) fn storm_account(&self, id: &str) -> Result<Account, ControlError> {
         let (storm, now) = (self.known_storm(id)?, clock::wall());
-        let (site, behind_hops) = {
+        let (site, behind_hops, has_places) = {
             let changing = self.changing();
-            let hosts = changing.config.sites.iter().flat_map(|site| &site.hosts).map(ToString::to_string);
-            (hosts.collect::<Vec<_>>().join(", "), !changing.config.client.trusted_hops.is_empty())
+            let config = &changing.config;
+            let hosts = config.sites.iter().flat_map(|site| &site.hosts).map(ToString::to_string);
+            let has_places = !config.geo.databases.is_empty();
+            (hosts.collect::<Vec<_>>().join(", "), !config.client.trusted_hops.is_empty(), has_places)
         };
         let has_evidence = self.storms.room().has(storm, now);
         let watched = self.storms.require()?;
         let view = watched.watch.storm(storm).ok_or_else(|| forgotten(storm))?;
         let done = watched.diary.of(storm);
         let site = if site.is_empty() { String::from("this site") } else { site };
-        let around = Around { site, done, has_evidence, behind_hops, has_places: false, now };
+        let around = Around { site, done, has_evidence, behind_hops, has_places, now };
         Ok(account::account(&view, &self.storms.viewer, &around))
     }
 

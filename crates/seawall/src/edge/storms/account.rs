@@ -56,7 +56,7 @@ pub(super) fn account(view: &StormView<'_>, viewer: &Viewer, around: &Around<'_>
         usual: Some(costs(view.usual)),
         clients: bound(storm.clients),
         curve: curve(view.series, storm.onset, around.now),
-        tops: tops(view),
+        tops: tops(view, viewer.least_clients()),
         networks: networks(view, viewer.least_clients()),
         least_clients: viewer.least_clients(),
         zone: zone.map(|zone| Zone {
@@ -125,7 +125,7 @@ fn at_rest(at: u64, step: Step) -> Point {
     Point { at, seconds: step.secs() as u32, cost: Costs::default(), refused: 0.0 }
 }
 
-fn tops(view: &StormView<'_>) -> Vec<Top> {
+fn tops(view: &StormView<'_>, least: u32) -> Vec<Top> {
     let told = |kind: FactKind| Top {
         fact: match kind {
             // Its first product alone.
@@ -145,7 +145,17 @@ fn tops(view: &StormView<'_>) -> Vec<Top> {
             })
             .collect(),
     };
-    view.senders.kinds().map(told).filter(|top| !top.values.is_empty()).collect()
+    let places =
+        [(FactKind::Country, view.senders.countries(least)), (FactKind::Asn, view.senders.systems(least))];
+    let placed = places.into_iter().map(|(kind, places)| Top {
+        fact: kind.word().to_owned(),
+        values: places
+            .into_iter()
+            .take(TOPS_MAX)
+            .map(|place| TopValue { value: Some(place.name), share: place.share })
+            .collect(),
+    });
+    view.senders.kinds().map(told).chain(placed).filter(|top| !top.values.is_empty()).collect()
 }
 
 fn networks(view: &StormView<'_>, least: u32) -> Vec<Network> {
@@ -156,7 +166,6 @@ fn networks(view: &StormView<'_>, least: u32) -> Vec<Network> {
             network: network.network.to_string(),
             share: network.share,
             clients: network.clients,
-            about: None,
         })
         .collect()
 }
