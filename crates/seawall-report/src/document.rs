@@ -81,20 +81,6 @@ impl Text {
     pub fn value(text: impl Into<String>) -> Self {
         Self(vec![Span::Value(text.into())])
     }
-
-    /// This, then our own words.
-    #[must_use]
-    pub fn then(mut self, text: impl Into<String>) -> Self {
-        self.0.push(Span::Plain(text.into()));
-        self
-    }
-
-    /// This, then a value.
-    #[must_use]
-    pub fn then_value(mut self, text: impl Into<String>) -> Self {
-        self.0.push(Span::Value(text.into()));
-        self
-    }
 }
 
 impl From<&str> for Text {

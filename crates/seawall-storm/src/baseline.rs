@@ -151,11 +151,6 @@ impl Baseline {
         if self.seconds > 0.0 { self.total.scaled(1.0 / self.seconds) } else { Cost::default() }
     }
 
-    /// How many equally weighted requests would tell as much.
-    pub fn effective_size(&self) -> f64 {
-        self.whole.weights.effective()
-    }
-
     /// Sums over all specimens.
     pub(crate) fn whole(&self) -> Whole {
         self.whole

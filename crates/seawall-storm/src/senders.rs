@@ -60,11 +60,6 @@ impl Senders {
         [&mut self.networks24, &mut self.networks16, &mut self.countries, &mut self.systems]
     }
 
-    /// Requests that it stands for.
-    pub fn requests(&self) -> f64 {
-        self.requests
-    }
-
     /// The most frequent values of a kind, the most frequent first, at most `most`; of networks, countries and autonomous
     /// systems none: [`Senders::networks`], [`Senders::countries`] and [`Senders::systems`] say which may be shown.
     pub fn top(&self, kind: FactKind, most: usize) -> Vec<TopShare> {

@@ -6,7 +6,6 @@
 pub mod clients;
 pub mod coverage;
 pub mod event;
-pub mod follow;
 pub mod input;
 pub mod log;
 pub mod read;

@@ -154,11 +154,6 @@ impl Input {
         self.size
     }
 
-    /// Counts the bytes of the file read so far, as compressed: for a progress bar on another thread.
-    pub fn consumed(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.consumed)
-    }
-
     /// Reads, and names the source where that fails.
     ///
     /// # Errors
@@ -304,7 +299,7 @@ mod tests {
         let mut input = Input::open(&Source::new(&path)).unwrap();
         assert_eq!(input.size(), Some(6));
         assert_eq!(input.read(&mut [0; 100]).unwrap() + input.read(&mut [0; 100]).unwrap(), 6);
-        assert_eq!(input.consumed().load(Ordering::Relaxed), 6);
+        assert_eq!(input.consumed.load(Ordering::Relaxed), 6);
     }
 
     #[test]
