@@ -6,6 +6,7 @@
 //! strangers: nothing of it is markup, a control, or a turn of writing direction in either.
 
 mod account;
+pub mod analysis;
 mod chart;
 mod compose;
 mod document;

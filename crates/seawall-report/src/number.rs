@@ -58,6 +58,18 @@ pub(crate) fn time(secs: u64) -> String {
     )
 }
 
+/// `2026-09-21T14:13:20Z` (RFC 3339).
+pub(crate) fn rfc3339(secs: u64) -> String {
+    let at = civil(secs).or_else(|| OffsetDateTime::from_unix_timestamp(LAST_SECOND).ok());
+    at.map_or_else(String::new, |at| {
+        let (date, hour, minute) = (date_of(at), at.hour(), at.minute());
+        format!("{date}T{hour:02}:{minute:02}:{:02}Z", at.second())
+    })
+}
+
+/// 9999-12-31T23:59:59Z: no later time has four digits for its year.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// `2026-09-21`.
 pub(crate) fn day(secs: u64) -> String {
     civil(secs).map_or_else(|| String::from("beyond the calendar"), date_of)

@@ -158,13 +158,13 @@ impl Specimen {
 }
 
 /// The first `segments` segments of a path, with the slash after the last of them, if there is one.
-pub(crate) fn path_prefix(path: &str, segments: usize) -> Option<&str> {
+pub fn path_prefix(path: &str, segments: usize) -> Option<&str> {
     let slash = memchr::memchr_iter(b'/', path.as_bytes()).nth(segments)?;
     Some(&path[..=slash])
 }
 
 /// What follows the last dot, if it is 1 to 8 letters and digits.
-pub(crate) fn path_extension(path: &str) -> Option<&str> {
+pub fn path_extension(path: &str) -> Option<&str> {
     let extension = &path[path.rfind('.')? + 1..];
     let is_one =
         (1..=8).contains(&extension.len()) && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -1,34 +1,54 @@
-//! `seawall analyze`: what a log tells of storms; and logs as input, for whatever reads them.
+//! `seawall analyze`: what a log tells of storms and of everything else; and logs as input, for whatever reads them.
 //!
 //! The formats are `seawall-logs`' business, and storms `seawall-storm`'s; here are files, threads, what compression hides,
 //! and the order of time.
+//!
+//! ```text
+//! file ─► blocks ─► Survey::read (each core) ─► Seconds (in order) ─► Watching ─┐
+//!                        └─► Tally, Totals (each core's, merged) ───────────────┴─► Findings ─► text, JSON, CSV, page
+//! ```
 
+mod amounts;
 pub mod clients;
 pub mod coverage;
-pub mod event;
+mod distinct;
+mod event;
+mod fact;
+mod filter;
 pub mod input;
 pub mod log;
 pub mod read;
 pub mod request;
-pub mod watching;
+mod seconds;
+mod sketch;
+mod survey;
+mod tally;
+mod watching;
 
-mod print;
+mod csv;
+mod findings;
+mod setup;
+mod terminal;
+mod text;
 
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
 
-use seawall_logs::{Parser, Tally};
+use seawall_logs::{Parser, Tally as Lines};
+use seawall_report::analysis::Analysis;
 
-use self::clients::Clients;
 use self::coverage::{Read, open, with_cause};
-use self::event::{Event, Queue};
+use self::findings::Findings;
 use self::input::InputError;
 use self::log::Log;
-use self::print::Analysis;
 use self::read::{Block, in_order};
-use self::request::{Hidden, Item, Vantage};
+use self::seconds::Seconds;
+use self::setup::{Setup, setup, tables_only};
+use self::survey::{Part, Survey};
+use self::terminal::Terminal;
+use self::text::Text;
 use self::watching::Watching;
-use crate::cli::{Analyze, Format};
+use crate::cli::{Analyze, AnalyzeFormat};
 use crate::output;
 
 pub(crate) fn run(arguments: &Analyze) -> ExitCode {
@@ -36,17 +56,18 @@ pub(crate) fn run(arguments: &Analyze) -> ExitCode {
 }
 
 fn analyze(arguments: &Analyze) -> Result<ExitCode, String> {
-    let logs = &arguments.logs;
-    let networks = logs.trusted_hops.iter().flat_map(|hops| hops.0.iter().copied());
-    let vantage = Vantage::named(networks, logs.client_field.as_ref());
-    if logs.logs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if arguments.logs.logs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err("standard input can be read only once".to_owned());
     }
-    let (logs, mut is_whole) = open(logs);
-    let mut found = Found::default();
+    if arguments.format == AnalyzeFormat::Csv && arguments.by.is_empty() {
+        return Err("--format csv prints cross tables: name their facts, as in --by path,network".to_owned());
+    }
+    let Some(Setup { survey, watch }) = setup(arguments)? else { return Ok(ExitCode::from(output::WRONG)) };
+    let (logs, mut is_whole) = open(&arguments.logs);
+    let mut story = Story { seconds: Seconds::default(), watching: Watching::new(watch) };
     let mut read_logs = Vec::new();
-    for log in logs {
-        let (read, done) = read(log, &vantage, &mut found);
+    for (number, log) in (0..).zip(logs) {
+        let (read, done) = read(number, log, &survey, &mut story);
         read_logs.extend(read);
         if let Err(error) = done {
             output::problem(with_cause(&error));
@@ -56,75 +77,72 @@ fn analyze(arguments: &Analyze) -> Result<ExitCode, String> {
     if read_logs.is_empty() {
         return Ok(ExitCode::from(output::WRONG));
     }
-    let Found { mut queue, mut watching, clients, totals } = found;
-    queue.finish(|event| watching.event(&event));
-    watching.finish();
-    let warnings: Vec<String> = clients.warning().into_iter().collect();
-    warnings.iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
-    let analysis =
-        Analysis { logs: &read_logs, totals: &totals, late: queue.late(), watching: &watching, warnings };
-    match arguments.format {
-        Format::Text => analysis.text(),
-        Format::Json => output::json(&analysis.json()),
-    }
-    if let Some(file) = &arguments.rules_out {
-        std::fs::write(file, analysis.rule_file())
-            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    }
+    story.seconds.finish(|second| story.watching.second(second, |_, _, _| {}));
+    tell(arguments, &survey, &story, &read_logs)?;
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(output::WRONG) })
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Found {
-    queue: Queue,
+/// What the log tells in the order of time.
+struct Story {
+    seconds: Seconds,
     watching: Watching,
-    clients: Clients,
-    totals: Totals,
 }
 
-/// Of all lines that are requests.
-#[derive(Debug, Default)]
-struct Totals {
-    requests: u64,
-    bytes: u64,
-    no_requests: u64,
-    /// Requests that the detector cannot take: the line has no time, or hides who the client is.
-    left_out: u64,
-}
-
-impl Found {
-    fn record(&mut self, vantage: &Vantage, record: &seawall_logs::Record<'_>) {
-        let Self { queue, watching, clients, totals } = self;
-        let seen = vantage.see(record, |facts, hidden: Hidden| {
-            totals.requests += 1;
-            totals.bytes += record.content_bytes.or(record.sent_bytes).unwrap_or(0);
-            clients.add(record, facts);
-            let event = Event::new(record, facts, hidden).filter(|_| !hidden.contains(Item::Client));
-            match event {
-                Some(event) => queue.push(event, |event| watching.event(&event)),
-                None => totals.left_out += 1,
-            }
-        });
-        if seen.is_none() {
-            totals.no_requests += 1;
-        }
-    }
-}
-
-/// One thread reads and decompresses, one parses and watches: the order of the lines is that of time.
-fn read(log: Log, vantage: &Vantage, found: &mut Found) -> (Option<Read>, Result<(), InputError>) {
+/// One thread reads and decompresses, all cores parse and count, and the caller's thread puts the seconds in order and
+/// watches.
+fn read(number: u64, log: Log, survey: &Survey, story: &mut Story) -> (Option<Read>, Result<(), InputError>) {
     let (name, formats) = (log.name(), log.formats().clone());
     let (input, sample) = match log.reopen() {
         Ok(opened) => opened,
         Err(error) => return (None, Err(error)),
     };
-    let shared = Mutex::new(found);
-    let work = |parser: &mut Parser, block: &Block| {
-        let mut found = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        parser.read(&block.opening, &block.bytes, block.last, |_, record| found.record(vantage, record))
-    };
-    let mut tally = Tally::default();
-    let done = in_order(input, sample, &formats, 1, work, |part| tally.merge(part));
+    let threads = available_parallelism().map_or(1, usize::from);
+    let work = |parser: &mut Parser, block: &Block| survey.read(number, parser, block);
+    let mut tally = Lines::default();
+    let Story { seconds, watching } = story;
+    let done = in_order(input, sample, &formats, threads, work, |part: Part| {
+        tally.merge(part.lines);
+        for second in part.seconds {
+            seconds.push(second, |second| watching.second(second, |_, _, _| {}));
+        }
+    });
     (Some(Read { name, formats, tally }), done)
 }
+
+fn tell(arguments: &Analyze, survey: &Survey, story: &Story, logs: &[Read]) -> Result<(), String> {
+    let found = survey.found();
+    let warnings: Vec<String> = found.clients.warning().into_iter().collect();
+    warnings.iter().for_each(|warning| output::note(format_args!("warning: {warning}")));
+    let most = arguments.top.unwrap_or(match arguments.format {
+        AnalyzeFormat::Text if arguments.by.is_empty() => TOP_OF_TEXT,
+        AnalyzeFormat::Csv => usize::MAX,
+        _ => TOP,
+    });
+    let (late, watching) = (story.seconds.late(), &story.watching);
+    let analysis = Findings { survey, logs, found: &found, late, watching, most }.analysis(warnings);
+    match arguments.format {
+        AnalyzeFormat::Text => {
+            let terminal = Terminal::of_stdout();
+            Text { terminal, analysis: &analysis, logs, tables_only: tables_only(arguments) }.print();
+        }
+        AnalyzeFormat::Json => output::json(&analysis),
+        AnalyzeFormat::Csv => {
+            let tables: Vec<String> = analysis.tables.iter().map(csv::csv).collect();
+            output::line(tables.join("\r\n").trim_end_matches('\n'));
+        }
+    }
+    let Some(file) = &arguments.rules_out else { return Ok(()) };
+    std::fs::write(file, rule_file(&analysis))
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))
+}
+
+/// The rules against storms as a rule file, in the order of their onsets.
+fn rule_file(analysis: &Analysis) -> String {
+    let rules = analysis.storms.iter().filter_map(|storm| storm.rule.as_ref());
+    rules.map(|rule| rule.toml.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// Values of each fact and rows of each table that are told unasked.
+const TOP: usize = 10;
+/// On a terminal all facts are told one after another.
+const TOP_OF_TEXT: usize = 5;

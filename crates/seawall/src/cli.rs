@@ -16,8 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use seawall_export::{Source as ImportSource, Target as ExportTarget};
 
-pub use self::analyze::Analyze;
+pub use self::analyze::{Analyze, AnalyzeFormat};
 pub use self::ca::{Ca, CaBuild, CaContent, CaDiff, CaPublish, CaSite, CaWatch, DiffFormat, Fingerprints};
+pub(crate) use self::logs::hops;
 pub use self::logs::{Hops, Logs};
 pub use self::replay::Replay;
 pub use self::storms::{Evidence, ReportFormat, Storms, StormsCommand};

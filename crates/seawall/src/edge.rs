@@ -12,7 +12,7 @@ mod metrics;
 mod open;
 mod purge;
 mod reload;
-mod storms;
+pub(crate) mod storms;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

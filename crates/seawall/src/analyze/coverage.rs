@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::analyze::input::InputError;
 use crate::analyze::log::{self, Log, Unread};
+use crate::analyze::terminal::cut;
 use crate::cli::Logs;
 use crate::output;
 use crate::storms::figure::number;
@@ -63,8 +64,8 @@ pub(crate) fn with_cause(error: &InputError) -> String {
     }
 }
 
-/// Prints a line for each log, and examples of lines that cannot be read.
-pub(crate) fn print(logs: &[Read]) {
+/// Prints a line for each log, and examples of lines that cannot be read, as much of them as columns have room for.
+pub(crate) fn print(logs: &[Read], columns: Option<usize>) {
     for log in logs {
         let formats: Vec<&str> = log.formats.iter().map(|format| format.name()).collect();
         let rejected = log.tally.rejected_total();
@@ -74,7 +75,8 @@ pub(crate) fn print(logs: &[Read]) {
             output::line(format_args!("    {} cannot be read:", counted(rejected, "line")));
             for example in &log.tally.examples {
                 let reason = example.reason.explain();
-                output::line(format_args!("        line {}, {reason}: {}", example.line, example.snippet));
+                let line = format!("        line {}, {reason}: {}", example.line, example.snippet);
+                output::line(columns.map_or_else(|| line.clone(), |columns| cut(&line, columns)));
             }
         }
     }

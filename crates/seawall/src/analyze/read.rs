@@ -142,10 +142,17 @@ fn feed(
         if let Some(error) = sample.broken.take() {
             break Err(error);
         }
-        match input.read(&mut chunk) {
-            Ok(0) => break Ok(()),
-            Ok(more) => length = more,
-            Err(error) => break Err(error),
+        // Whole chunks, also of a pipe: where blocks end does not depend on how fast it is filled.
+        length = 0;
+        while length < chunk.len() && sample.broken.is_none() {
+            match input.read(&mut chunk[length..]) {
+                Ok(0) => break,
+                Ok(more) => length += more,
+                Err(error) => sample.broken = Some(error),
+            }
+        }
+        if length == 0 {
+            break sample.broken.take().map_or(Ok(()), Err);
         }
     };
     if let Some(bytes) = blocks.finish() {

@@ -13,6 +13,7 @@ use seawall_http::{
     Scheme,
 };
 use seawall_logs::{Fact as Column, Record, RequestForm};
+use seawall_rules::rule::Fact;
 
 /// What a log may keep back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
@@ -42,6 +43,32 @@ pub enum Item {
     Time,
     /// What no log shows: other fields, their order, the content's announced length.
     Unlogged,
+}
+
+impl Item {
+    /// What a fact of rules is read from.
+    pub fn of(fact: &Fact) -> Self {
+        match fact {
+            Fact::Host => Self::Host,
+            Fact::Method => Self::Method,
+            Fact::Path => Self::Path,
+            Fact::QueryShape => Self::Query,
+            Fact::UserAgent => Self::UserAgent,
+            Fact::Referer => Self::Referer,
+            Fact::Client => Self::Client,
+            Fact::Protocol => Self::Protocol,
+            Fact::TlsFingerprint => Self::TlsFingerprint,
+            Fact::ContentLength | Fact::HeaderShape => Self::Unlogged,
+            Fact::Field(name) => match name.as_str() {
+                "user-agent" => Self::UserAgent,
+                "referer" => Self::Referer,
+                "host" => Self::Host,
+                "forwarded" => Self::Forwarded,
+                // `X-Forwarded-For` too: the column may be of another field with addresses.
+                _ => Self::Unlogged,
+            },
+        }
+    }
 }
 
 /// A set of [`Item`]s.

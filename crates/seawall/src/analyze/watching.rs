@@ -7,16 +7,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use seawall_http::UnixTime;
-use seawall_storm::derive::nowhere;
-use seawall_storm::{
-    Derive, FactKeys, Load, Notice, Proposal, StormId, TokenKeys, Watch, WatchSettings, WindowBuilder,
-};
+use seawall_storm::{Load, Measure, Notice, Proposal, StormId, Watch, WatchSettings, Window};
 
-use crate::analyze::event::Event;
+use super::seconds::Second;
+use super::survey::SEED;
 
 /// A log as the watch sees it.
-#[derive(Debug, Default)]
-pub struct Watching {
+#[derive(Debug)]
+pub(crate) struct Watching {
+    settings: WatchSettings,
     running: Option<Running>,
     proposals: HashMap<StormId, Proposal>,
     curves: HashMap<StormId, Curve>,
@@ -25,129 +24,101 @@ pub struct Watching {
 
 #[derive(Debug)]
 struct Running {
-    builder: WindowBuilder,
     watch: Watch,
-    /// When the open window ends.
-    until: UnixTime,
-    second: Second,
-    /// Windows without an event, in a row.
+    /// The first second that the watch was not told of.
+    next: u64,
+    /// Seconds without a request, in a row.
     quiet: u64,
-}
-
-/// What the open window adds up to.
-#[derive(Debug, Default)]
-struct Second {
-    events: u64,
-    origin_us: f64,
-    errors: u64,
 }
 
 /// Requests per second, the greatest of each step.
 #[derive(Clone, Debug)]
-pub struct Curve {
+pub(crate) struct Curve {
     /// The first step's beginning.
-    pub from: UnixTime,
+    pub(crate) from: UnixTime,
     /// Seconds of a step: 10 at first, doubled as often as it must be.
-    pub step: u64,
+    pub(crate) step: u64,
     /// Without those before the first and after the last.
-    pub points: Vec<f64>,
+    pub(crate) points: Vec<f64>,
 }
 
 impl Watching {
-    /// Takes events in the order of their times.
-    pub fn event(&mut self, event: &Event) {
-        let request = event.as_request();
-        let at = request.at;
-        let running = self.running.get_or_insert_with(|| Running::new(at));
-        while at >= running.until {
-            if running.quiet >= GAP.as_secs() {
-                self.gaps += 1;
-                running.skip_to(at);
-                break;
-            }
-            let notices = running.tick();
-            note(&notices, running, &mut self.proposals, &mut self.curves);
-        }
-        running.second.events += 1;
-        running.second.origin_us += event.cost().0[3];
-        running.second.errors += u64::from(event.status() >= 500);
-        running.builder.observe(&request);
+    /// Nothing yet.
+    pub(crate) fn new(settings: WatchSettings) -> Self {
+        Self { settings, running: None, proposals: HashMap::new(), curves: HashMap::new(), gaps: 0 }
     }
 
-    /// Closes the last window.
-    pub fn finish(&mut self) {
-        if let Some(running) = &mut self.running {
-            let notices = running.tick();
-            note(&notices, running, &mut self.proposals, &mut self.curves);
+    /// Takes seconds in order, and tells what follows from each, with its time.
+    pub(crate) fn second(&mut self, second: Second, mut told: impl FnMut(UnixTime, &Notice, &Watch)) {
+        self.quiet_until(second.at, &mut told);
+        self.tick(second, &mut told);
+    }
+
+    /// Nothing came before that second.
+    pub(crate) fn quiet_until(&mut self, at: u64, mut told: impl FnMut(UnixTime, &Notice, &Watch)) {
+        while let Some(running) = &mut self.running
+            && running.next < at
+        {
+            if running.quiet >= GAP.as_secs() {
+                // A log that grows is quiet second by second: that is one gap.
+                if running.quiet == GAP.as_secs() {
+                    self.gaps += 1;
+                    running.quiet += 1;
+                }
+                running.next = at;
+                return;
+            }
+            let next = running.next;
+            self.tick(Second { at: next, ..Second::default() }, &mut told);
         }
+    }
+
+    fn tick(&mut self, second: Second, told: &mut impl FnMut(UnixTime, &Notice, &Watch)) {
+        let running = self.running.get_or_insert_with(|| Running {
+            watch: Watch::new(self.settings.clone(), SEED),
+            next: second.at,
+            quiet: 0,
+        });
+        let requests = second.requests();
+        running.quiet = if requests == 0 { running.quiet + 1 } else { 0 };
+        running.next = second.at + 1;
+        let now = UnixTime::from_secs(second.at + 1);
+        let load = Load {
+            requests: requests as f64,
+            origin_busy: second.window.total[Measure::OriginTime] / 1e6,
+            server_errors: second.errors as f64 / requests.max(1) as f64,
+        };
+        let window = Window { from: UnixTime::from_secs(second.at), until: now, ..second.window };
+        let notices = running.watch.tick(window, load, now);
+        note(&notices, running, now, &mut self.proposals, &mut self.curves);
+        notices.iter().for_each(|notice| told(now, notice, &running.watch));
     }
 
     /// What was found; `None` of a log without a time.
-    pub fn watch(&self) -> Option<&Watch> {
+    pub(crate) fn watch(&self) -> Option<&Watch> {
         self.running.as_ref().map(|running| &running.watch)
     }
 
     /// The last rule that was proposed against a storm, whether or not the storm goes on.
-    pub fn proposal(&self, storm: StormId) -> Option<&Proposal> {
+    pub(crate) fn proposal(&self, storm: StormId) -> Option<&Proposal> {
         self.proposals.get(&storm)
     }
 
     /// A storm's course.
-    pub fn curve(&self, storm: StormId) -> Option<&Curve> {
+    pub(crate) fn curve(&self, storm: StormId) -> Option<&Curve> {
         self.curves.get(&storm)
     }
 
     /// Spans in which nothing happened, and that were skipped.
-    pub fn gaps(&self) -> u64 {
+    pub(crate) fn gaps(&self) -> u64 {
         self.gaps
-    }
-}
-
-impl Running {
-    fn new(at: UnixTime) -> Self {
-        let from = UnixTime::from_secs(at.as_secs());
-        let derive = Derive { keys: FactKeys::new(SEED), tokens: TokenKeys::new(SEED, from) };
-        Self {
-            builder: WindowBuilder::new(derive, 1, from),
-            watch: Watch::new(WatchSettings::default(), SEED),
-            until: from.saturating_add(SECOND),
-            second: Second::default(),
-            quiet: 0,
-        }
-    }
-
-    fn tick(&mut self) -> Vec<Notice> {
-        let now = self.until;
-        let second = std::mem::take(&mut self.second);
-        self.quiet = if second.events == 0 { self.quiet + 1 } else { 0 };
-        let load = Load {
-            requests: second.events as f64,
-            origin_busy: second.origin_us / 1e6,
-            server_errors: second.errors as f64 / second.events.max(1) as f64,
-        };
-        let tokens = &mut self.builder.derive().tokens;
-        if tokens.is_due(now) {
-            let mut key = SEED;
-            key[..8].copy_from_slice(&now.0.to_be_bytes());
-            tokens.rotate(key, now);
-        }
-        let window = self.builder.take(nowhere, now);
-        self.until = now.saturating_add(SECOND);
-        self.watch.tick(window, load, now)
-    }
-
-    /// The next window is the one that holds this time.
-    fn skip_to(&mut self, at: UnixTime) {
-        let from = UnixTime::from_secs(at.as_secs());
-        let _ = self.builder.take(nowhere, from);
-        self.until = from.saturating_add(SECOND);
-        self.quiet = 0;
     }
 }
 
 fn note(
     notices: &[Notice],
     running: &Running,
+    now: UnixTime,
     proposals: &mut HashMap<StormId, Proposal>,
     curves: &mut HashMap<StormId, Curve>,
 ) {
@@ -161,7 +132,7 @@ fn note(
     for storm in running.watch.storms().filter(|storm| storm.phase.is_raging()) {
         if curves.len() < STORMS_MAX || curves.contains_key(&storm.id) {
             let curve = curves.entry(storm.id).or_insert_with(|| Curve::new(storm.named));
-            curve.add(running.until, storm.rate.0[0]);
+            curve.add(now, storm.rate.0[0]);
         }
     }
 }
@@ -188,11 +159,8 @@ impl Curve {
     }
 }
 
-const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any site that is worth watching is without a request.
 const GAP: Duration = Duration::from_mins(10);
-/// Fixed, so that the same log gives the same names. Nothing of it leaves this process but the storms' names.
-const SEED: [u8; 16] = *b"seawall analyze\0";
 /// Curves and rules that are kept; the watch itself remembers fewer storms.
 const STORMS_MAX: usize = 1000;
 /// Twice a terminal's columns.

@@ -37,7 +37,7 @@ fn log_format(name: &str) -> Result<LogFormat, String> {
     LogFormat::named(name).map_err(|error| error.to_string())
 }
 
-fn hops(text: &str) -> Result<Hops, String> {
+pub(crate) fn hops(text: &str) -> Result<Hops, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Hops(vec![address.into()]));
     }

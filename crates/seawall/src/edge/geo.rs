@@ -42,7 +42,7 @@ impl Geo {
     }
 
     /// What is known of an address: unknown without a database that could say it, absent if none has it.
-    pub(super) fn locate(&self, addr: IpAddr) -> Locality {
+    pub(crate) fn locate(&self, addr: IpAddr) -> Locality {
         let mut locality = Locality::default();
         for database in &self.0 {
             if database.has_countries && locality.country.value().is_none() {

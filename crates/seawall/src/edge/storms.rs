@@ -9,7 +9,7 @@ mod diary;
 mod evidence;
 mod log;
 mod report;
-mod settings;
+pub(crate) mod settings;
 mod view;
 
 use std::collections::HashMap;

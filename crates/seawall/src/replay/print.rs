@@ -77,7 +77,7 @@ impl<'t> Printer<'t> {
         match self.format {
             Format::Json => output::json(&self.json(replayed)),
             Format::Text => {
-                coverage::print(&replayed.logs);
+                coverage::print(&replayed.logs, None);
                 requests(&replayed.totals, span(&replayed.logs));
                 let kinds = if trial.limits.is_empty() { "rules" } else { "rules and limits" };
                 output::line(format_args!(

@@ -95,7 +95,7 @@ impl Trial {
                 (&limit.conditions, limit_extra(&limit.by.0))
             }
         };
-        let facts = conditions.iter().map(|one| (item(&one.fact), word(&one.fact)));
+        let facts = conditions.iter().map(|one| (Item::of(&one.fact), word(&one.fact)));
         facts.chain(rest).filter(|(item, _)| hidden.contains(*item)).map(|(_, word)| word).collect()
     }
 
@@ -168,7 +168,7 @@ fn numbered<T>(definitions: Vec<T>) -> Vec<Numbered<T>> {
 
 /// What can be told of a rule's matches: it counts them, and changes nothing.
 fn relaxed(name: &str, conditions: &[Condition], hidden: Hidden) -> Rule {
-    let known = conditions.iter().filter(|one| !hidden.contains(item(&one.fact)));
+    let known = conditions.iter().filter(|one| !hidden.contains(Item::of(&one.fact)));
     Rule {
         name: name.to_owned(),
         conditions: known.cloned().collect(),
@@ -182,12 +182,12 @@ fn relaxed(name: &str, conditions: &[Condition], hidden: Hidden) -> Rule {
 }
 
 fn rule_items(rule: &Rule) -> impl Iterator<Item = Item> {
-    let conditions = rule.conditions.iter().map(|one| item(&one.fact));
+    let conditions = rule.conditions.iter().map(|one| Item::of(&one.fact));
     conditions.chain(rule_extra(rule).into_iter().map(|(item, _)| item))
 }
 
 fn limit_items(limit: &Limit) -> impl Iterator<Item = Item> {
-    let conditions = limit.conditions.iter().map(|one| item(&one.fact));
+    let conditions = limit.conditions.iter().map(|one| Item::of(&one.fact));
     conditions.chain(limit_extra(&limit.by.0).into_iter().map(|(item, _)| item))
 }
 
@@ -220,32 +220,9 @@ fn limit_extra(by: &[KeyPart]) -> Vec<(Item, String)> {
             KeyPart::UserAgent => Fact::UserAgent,
             KeyPart::Field(name) => Fact::Field(name.clone()),
         };
-        (item(&fact), word(&fact))
+        (Item::of(&fact), word(&fact))
     }));
     extra
-}
-
-fn item(fact: &Fact) -> Item {
-    match fact {
-        Fact::Host => Item::Host,
-        Fact::Method => Item::Method,
-        Fact::Path => Item::Path,
-        Fact::QueryShape => Item::Query,
-        Fact::UserAgent => Item::UserAgent,
-        Fact::Referer => Item::Referer,
-        Fact::Client => Item::Client,
-        Fact::Protocol => Item::Protocol,
-        Fact::TlsFingerprint => Item::TlsFingerprint,
-        Fact::ContentLength | Fact::HeaderShape => Item::Unlogged,
-        Fact::Field(name) => match name.as_str() {
-            "user-agent" => Item::UserAgent,
-            "referer" => Item::Referer,
-            "host" => Item::Host,
-            "forwarded" => Item::Forwarded,
-            // `X-Forwarded-For` too: the column may be of another field with addresses.
-            _ => Item::Unlogged,
-        },
-    }
 }
 
 /// As a rule file writes it.

@@ -124,3 +124,111 @@ fn what_cannot_be_looked_at_is_told() {
     );
     assert!(ran.err.contains("cannot open /nonexistent/log"), "{}", ran.err);
 }
+
+/// Requests of one day by three programs, an error among them.
+fn small(dir: &Dir) -> std::path::PathBuf {
+    let line = |client: u32, minute: u32, path: &str, status: u32, agent: &str| {
+        format!(
+            "192.0.{client}.7 - - [17/May/2015:10:{minute:02}:03 +0000] \"GET {path} HTTP/1.1\" {status} 100 \"-\" \"{agent}\"\n"
+        )
+    };
+    let mut log = String::new();
+    for number in 0..60 {
+        log += &line(number % 5, number, "/a", 200, "QQGameHall/5");
+        log += &line(number % 3, number, "/b?x=1", 200, "QQGameHall/5");
+        log += &line(number, number, "/c", if number == 30 { 500 } else { 200 }, "reader/1");
+    }
+    dir.write("small.log", log)
+}
+
+#[test]
+fn tables_cross_any_facts_of_the_requests_for_which_conditions_hold() {
+    let dir = Dir::new();
+    let log = small(&dir);
+    let json = analyze(&log, &["--where", "user-agent ~ ^QQ", "--by", "path,network/16", "--by", "status"]);
+    assert_eq!((&json["counted"]["requests"], &json["counted"]["unjudged"]), (&120.into(), &0.into()));
+    let rows: Vec<_> = json["tables"][0]["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| {
+            (
+                row["values"].clone(),
+                row["requests"].clone(),
+                row["bytes"].clone(),
+                row["clients"]["value"].clone(),
+            )
+        })
+        .collect();
+    let row = |path: &str, clients: f64| {
+        (serde_json::json!([path, "192.0.0.0/16"]), 60.into(), 6000.into(), clients.into())
+    };
+    assert_eq!(rows, [row("/a", 5.0), row("/b", 3.0)]);
+    assert_eq!(json["tables"][1]["rows"].as_array().map(Vec::len), Some(1), "{json:#}");
+    assert!(json["storms"].is_array() && json["tops"].as_array().is_some_and(|tops| !tops.is_empty()));
+
+    let log = log.to_str().expect("a name");
+    let csv =
+        run(["analyze", "--format", "csv", "--where", "status = 500", "--by", "path,user-agent", log]).ok();
+    assert_eq!(csv, "path,user-agent,requests,share,bytes,clients\r\n/c,reader/1,1,1.000000,100,1\r\n");
+    let text = run(["analyze", "--where", "status = 500", "--by", "hour,client", log]).ok();
+    assert!(text.contains("2015-05-17 10:00  192.0.30.7") && !text.contains("storm"), "{text}");
+}
+
+#[test]
+fn the_top_of_each_fact_is_told_by_each_measure_that_the_log_has() {
+    let dir = Dir::new();
+    let json = analyze(&small(&dir), &["--top", "2"]);
+    let top = |fact: &str, measure: &str| {
+        let tops = json["tops"].as_array().expect("tops");
+        tops.iter().find(|top| top["fact"] == fact && top["measure"] == measure).cloned()
+    };
+    let agents = top("user-agent", "requests").expect("agents");
+    assert_eq!((&agents["exact"], &agents["distinct"]), (&true.into(), &2.into()));
+    assert_eq!(agents["values"][0]["value"], "QQGameHall/5");
+    assert_eq!((&agents["values"][0]["requests"], &agents["values"][0]["error"]), (&120.into(), &0.into()));
+    assert_eq!(top("client", "bytes").expect("clients")["values"].as_array().map(Vec::len), Some(2));
+    assert!(top("host", "requests").is_none() && top("path", "origin-time").is_none(), "{json:#}");
+    let unknown = json["unknown"].to_string();
+    assert!(unknown.contains("host") && unknown.contains("cache"), "{unknown}");
+}
+
+#[test]
+fn wrong_facts_and_conditions_are_told_with_what_would_be_right() {
+    let dir = Dir::new();
+    let log = small(&dir);
+    let log = log.to_str().expect("a name");
+    for (arguments, said) in [
+        (&["--by", "agent"][..], "the facts are status, method"),
+        (&["--by", "path,path"], "`path` is there twice"),
+        (&["--where", "path"], "after the fact comes one of"),
+        (&["--by", "country"], "--geo names a database"),
+        (&["--format", "csv"], "name their facts"),
+        (&["--config", "/nonexistent.toml"], "cannot read /nonexistent.toml"),
+    ] {
+        let ran = run(["analyze"].iter().chain(arguments).chain(&[log]));
+        assert_eq!(ran.status, 2, "{arguments:?}");
+        assert!(ran.err.contains(said), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_configuration_says_who_the_client_is_and_the_command_line_counts_more() {
+    let dir = Dir::new();
+    let log = dir.write(
+        "log",
+        "10.0.0.1 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" \"198.51.100.7, 192.0.2.9\"\n",
+    );
+    let config = dir.write(
+        "seawall.toml",
+        "[client]\ntrusted-hops = [\"10.0.0.0/8\"]\n[[site]]\norigin = \"http://127.0.0.1:9\"\n",
+    );
+    let config = config.to_str().expect("a name");
+    let client = |more: &[&str]| {
+        let json = analyze(&log, &[&["--log-format", "main", "--by", "client"], more].concat());
+        json["tables"][0]["rows"][0]["values"][0].clone()
+    };
+    assert_eq!(client(&[]), "10.0.0.1");
+    assert_eq!(client(&["--config", config]), "192.0.2.9");
+    assert_eq!(client(&["--config", config, "--trusted-hops", "10.0.0.0/8,192.0.2.0/24"]), "198.51.100.7");
+}

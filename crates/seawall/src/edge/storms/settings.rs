@@ -6,7 +6,7 @@ use seawall_storm::{
     Above, Auto, Cost, Declared, Hysteresis, Policy, Settings, SitePolicy, Stages, WatchSettings,
 };
 
-pub(super) fn watch(config: &Config) -> WatchSettings {
+pub(crate) fn watch(config: &Config) -> WatchSettings {
     WatchSettings {
         detect: detect(&config.detect),
         hysteresis: Hysteresis {
