@@ -74,6 +74,44 @@ proptest! {
             prop_assert!(is_harmless(&printed), "{}", printed);
             let found = regex::Regex::new(&printed).unwrap().is_match(&value);
             prop_assert_eq!(found, expected, "{} {:?}", printed, value);
+            let printed = Printer::RE2_OCTETS.print(&pattern.node()).unwrap();
+            prop_assert!(is_harmless(&printed), "{}", printed);
+            prop_assert_eq!(matches(&printed, value.as_bytes()), expected, "{} {:?}", printed, value);
+        }
+    }
+
+    /// Whatever is encoded of a path, a rule finds it.
+    #[test]
+    fn spelled_pattern_holds_of_every_spelling(
+        text in "/[a-z ü日'$;+*()\\[\\]|^\"]{0,6}", value in "/[a-z ü日'$;+*()\\[\\]|^\"]{0,6}", spell in any::<u32>(),
+        plain in prop::sample::select(vec!["^/.[^a]", "(?i)[ü]", "^/[a-y ]+$", "日|;"]),
+    ) {
+        let mut spelled = String::new();
+        for (index, c) in value.chars().enumerate() {
+            let reserved = !c.is_ascii_alphanumeric() && c != '/';
+            if reserved && spell >> (index % 32) & 1 == 1 {
+                spelled.extend(c.to_string().bytes().map(|octet| format!("%{octet:02x}")));
+            } else {
+                spelled.push(c);
+            }
+        }
+        let tests = [
+            (Test::Exact(text.clone()), value == text),
+            (Test::Prefix(text.clone()), value.starts_with(&text)),
+            (Test::Suffix(text.clone()), value.ends_with(&text)),
+            (Test::Contains(text.clone()), value.contains(&text)),
+            (Test::Regex(plain.to_owned()), regex::Regex::new(plain).unwrap().is_match(&value)),
+        ];
+        for (test, expected) in tests {
+            let pattern = crate::plan::path_pattern(&test, crate::plan::PathForm::Spelled).unwrap().unwrap();
+            for printer in [Printer::RE2, Printer::RE2_OCTETS] {
+                let printed = printer.print(&pattern.node()).unwrap();
+                let found = match printer.dialect {
+                    crate::regex::Dialect::Re2 => regex::Regex::new(&printed).unwrap().is_match(&spelled),
+                    _ => matches(&printed, spelled.as_bytes()),
+                };
+                prop_assert_eq!(found, expected, "{} {:?} {:?}", printed, test, spelled);
+            }
         }
     }
 
@@ -126,10 +164,18 @@ fn lines(test: Test, target: Target) -> Option<Vec<(String, usize)>> {
     let of = |line: &str| {
         let word = line.split_whitespace().next().filter(|word| !word.starts_with('"'));
         let word = word.unwrap_or_default().to_owned();
-        let marks = line.chars().filter(|c| matches!(c, '"' | '\'' | '`' | '#' | '$')).count();
+        let marks = match target {
+            // Inside its quotes a backslash alone means something.
+            Target::Envoy => line.replace("\\\\", "").replace("\\\"", "").matches('"').count(),
+            // The end of a value.
+            Target::Traefik => line.chars().filter(|c| matches!(c, '"' | '\'' | '`' | '#')).count(),
+            _ => line.chars().filter(|c| matches!(c, '"' | '\'' | '`' | '#' | '$')).count(),
+        };
         (word, marks)
     };
     let text: String = export.parts.iter().map(|part| part.text.as_str()).collect();
+    // It runs templates over its files.
+    assert!(target != Target::Traefik || !text.contains("{{"), "{text}");
     // Comments hold a text too, in the form of `one_line`; a description in JSON does not.
     Some(text.lines().filter(|line| !line.trim_start().starts_with('#')).map(of).collect())
 }

@@ -5,6 +5,10 @@ mod content_length;
 mod path;
 mod query;
 mod referer;
+mod spelling;
+
+#[cfg(test)]
+pub(crate) use path::lower as path_pattern;
 
 use std::net::IpAddr;
 
@@ -102,6 +106,17 @@ pub(crate) enum PathForm {
     Decoded,
     /// Every octet decoded, and `+` taken for a space.
     DecodedAsForm,
+    /// Octets other than letters, digits and `-._~/` come bare or encoded; `%25` is encoded.
+    Spelled,
+    /// So too, and a backslash is taken for a slash.
+    SpelledAsUrl,
+}
+
+impl PathForm {
+    /// Whether an octet may come in two spellings.
+    pub(crate) const fn is_spelled(self) -> bool {
+        matches!(self, Self::Spelled | Self::SpelledAsUrl)
+    }
 }
 
 /// Everything that a target is to say, in order.

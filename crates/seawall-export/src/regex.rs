@@ -8,6 +8,8 @@ mod from_rule;
 mod print;
 
 pub(crate) use self::from_rule::from_rule;
+#[cfg(test)]
+pub(crate) use self::print::Dialect;
 pub(crate) use self::print::Printer;
 
 /// Whether a rule's expression matches a value that is known now.
@@ -83,6 +85,30 @@ impl Node {
         Self::Concat(vec![Self::Start, self, Self::End])
     }
 
+    /// For a value whose letters may be of either case where this is about the lower-case one.
+    pub(crate) fn of_lower_case(self) -> Self {
+        let each = |nodes: Vec<Self>| nodes.into_iter().map(Self::of_lower_case).collect();
+        match self {
+            Self::Literal(octets) => Self::Concat(octets.into_iter().map(lower_octet).collect()),
+            Self::Octet(ranges) => {
+                let held = |octet: u8| ranges.iter().any(|&(first, last)| (first..=last).contains(&octet));
+                let octets = (0..=255u8).filter(|octet| held(octet.to_ascii_lowercase()));
+                Self::Octet(octets.map(|octet| (octet, octet)).collect())
+            }
+            Self::Char(ranges) => {
+                let held = |c: char| ranges.iter().any(|&(first, last)| (first..=last).contains(&c));
+                let ascii = (0..128u8).map(char::from).filter(|c| held(c.to_ascii_lowercase()));
+                let beyond = ranges.iter().filter(|(_, last)| !last.is_ascii());
+                let beyond = beyond.map(|&(first, last)| (first.max('\u{80}'), last));
+                Self::Char(ascii.map(|c| (c, c)).chain(beyond).collect())
+            }
+            Self::Concat(parts) => Self::Concat(each(parts)),
+            Self::Any(parts) => Self::Any(each(parts)),
+            Self::Repeat(inner, min, max) => Self::Repeat(Box::new(inner.of_lower_case()), min, max),
+            other => other,
+        }
+    }
+
     /// Whether it matches a value without any octet.
     pub(crate) fn matches_empty(&self) -> bool {
         match self {
@@ -94,5 +120,13 @@ impl Node {
             Self::Repeat(node, min, _) => *min == 0 || node.matches_empty(),
             Self::Start | Self::End | Self::StartOfLine | Self::EndOfLine | Self::NoWordBoundary => true,
         }
+    }
+}
+
+fn lower_octet(octet: u8) -> Node {
+    match octet {
+        b'a'..=b'z' => Node::AnyCase(char::from(octet).to_string()),
+        b'A'..=b'Z' => Node::Never,
+        octet => Node::Literal(vec![octet]),
     }
 }

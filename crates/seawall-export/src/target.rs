@@ -3,13 +3,16 @@
 mod apache;
 mod caddy;
 mod cloudflare;
+mod envoy;
 mod fastly;
 mod haproxy;
 mod modsecurity;
 mod nftables;
 mod nginx;
+mod traefik;
 mod varnish;
 mod vcl;
+mod yaml;
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,6 +33,10 @@ pub enum Target {
     Varnish,
     /// Caddy.
     Caddy,
+    /// Traefik.
+    Traefik,
+    /// Envoy.
+    Envoy,
     /// ModSecurity 2 in Apache httpd.
     Modsecurity,
     /// nftables.
@@ -53,6 +60,8 @@ impl Target {
         Self::FastlyApi,
         Self::Cloudflare,
         Self::Caddy,
+        Self::Traefik,
+        Self::Envoy,
         Self::Modsecurity,
         Self::Nftables,
     ];
@@ -70,6 +79,8 @@ impl Target {
             Self::FastlyVcl => "fastly-vcl",
             Self::Nftables => "nftables",
             Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
         }
     }
 
@@ -85,6 +96,8 @@ impl Target {
             Self::FastlyVcl => &fastly::LANGUAGE,
             Self::Nftables => &nftables::LANGUAGE,
             Self::Caddy => &caddy::LANGUAGE,
+            Self::Traefik => &traefik::LANGUAGE,
+            Self::Envoy => &envoy::LANGUAGE,
         }
     }
 
@@ -100,6 +113,8 @@ impl Target {
             Self::FastlyVcl => fastly::vcl_parts(plan),
             Self::Nftables => nftables::parts(plan),
             Self::Caddy => caddy::parts(plan),
+            Self::Traefik => traefik::parts(plan),
+            Self::Envoy => envoy::parts(plan),
         }
     }
 }

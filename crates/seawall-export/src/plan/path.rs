@@ -7,12 +7,12 @@
 use seawall_http::target::normalise_path;
 use seawall_rules::rule::Test;
 
-use super::PathForm;
+use super::{PathForm, spelling};
 use crate::pattern::Pattern;
 use crate::regex::{self, Node};
 
 /// The pattern; `None` if no path could pass.
-pub(super) fn lower(test: &Test, form: PathForm) -> Result<Option<Pattern>, &'static str> {
+pub(crate) fn lower(test: &Test, form: PathForm) -> Result<Option<Pattern>, &'static str> {
     let part = |text: &str, from: fn(Vec<u8>) -> Pattern, around: fn(Node) -> Node| {
         Ok(pieces(text, form)?.map(|pieces| match pieces.as_slice() {
             [Node::Literal(octets)] => from(octets.clone()),
@@ -42,7 +42,10 @@ pub(super) fn lower(test: &Test, form: PathForm) -> Result<Option<Pattern>, &'st
             }))
         }
         Test::Regex(text) if text.contains('%') => Err("its regular expression looks for a `%`"),
-        Test::Regex(text) => Ok(Some(Pattern::Regex(regex::from_rule(text)?))),
+        Test::Regex(text) => {
+            let node = regex::from_rule(text)?;
+            Ok(Some(Pattern::Regex(if form.is_spelled() { spelling::expression(node)? } else { node })))
+        }
         Test::Absent | Test::Within(_) | Test::Range { .. } => Err("it has no such test"),
     }
 }
@@ -55,6 +58,9 @@ fn pieces(text: &str, form: PathForm) -> Result<Option<Vec<Node>>, &'static str>
         if c != '%' {
             if form == PathForm::DecodedAsForm && matches!(c, '+' | ' ') {
                 return Err("it takes a `+` in the path for a space");
+            }
+            if form == PathForm::SpelledAsUrl && c == '\\' {
+                return Err("it takes a backslash in the path for a slash");
             }
             if !stands_bare(c) {
                 return Ok(None);
@@ -83,6 +89,11 @@ fn pieces(text: &str, form: PathForm) -> Result<Option<Vec<Node>>, &'static str>
             _ => push(&mut pieces, &[octet]),
         }
         rest = &rest[3..];
+    }
+    if form.is_spelled()
+        && let [Node::Literal(octets)] = pieces.as_slice()
+    {
+        return Ok(Some(spelling::text(octets)));
     }
     if pieces.len() > 1 {
         pieces.retain(|piece| !matches!(piece, Node::Literal(octets) if octets.is_empty()));

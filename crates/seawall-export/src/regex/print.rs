@@ -13,6 +13,14 @@ pub(crate) enum Dialect {
     Pcre,
     /// RE2 and Go over characters; octets that are no character cannot be said.
     Re2,
+    /// RE2 over octets (`RE2::Latin1`).
+    Re2Octets,
+}
+
+impl Dialect {
+    const fn is_of_octets(self) -> bool {
+        matches!(self, Self::Pcre | Self::Re2Octets)
+    }
 }
 
 /// How expressions are printed.
@@ -28,6 +36,7 @@ pub(crate) struct Printer {
 impl Printer {
     pub(crate) const PCRE: Self = Self { dialect: Dialect::Pcre, start: "^", end: r"\z" };
     pub(crate) const RE2: Self = Self { dialect: Dialect::Re2, start: "^", end: "$" };
+    pub(crate) const RE2_OCTETS: Self = Self { dialect: Dialect::Re2Octets, ..Self::RE2 };
 
     /// The expression; `None` where the dialect cannot say it.
     pub(crate) fn print(&self, node: &Node) -> Option<String> {
@@ -41,6 +50,7 @@ impl Printer {
             Node::Never => out.push_str(match self.dialect {
                 Dialect::Pcre => "(?!)",
                 Dialect::Re2 => r"[^\x00-\x{10FFFF}]",
+                Dialect::Re2Octets => r"[^\x00-\xff]",
             }),
             Node::Literal(octets) => self.literal(octets, out)?,
             Node::AnyCase(text) => any_case(text, out),
@@ -74,11 +84,11 @@ impl Printer {
             Node::End => out.push_str(self.end),
             Node::StartOfLine => out.push_str(match self.dialect {
                 Dialect::Pcre => r"(?:^|(?<=\x0a))",
-                Dialect::Re2 => "(?m:^)",
+                Dialect::Re2 | Dialect::Re2Octets => "(?m:^)",
             }),
             Node::EndOfLine => out.push_str(match self.dialect {
                 Dialect::Pcre => r"(?=\x0a|\z)",
-                Dialect::Re2 => "(?m:$)",
+                Dialect::Re2 | Dialect::Re2Octets => "(?m:$)",
             }),
             Node::WordBoundary => out.push_str(r"\b"),
             Node::NoWordBoundary => out.push_str(r"\B"),
@@ -98,7 +108,7 @@ impl Printer {
 
     fn literal(&self, octets: &[u8], out: &mut String) -> Option<()> {
         match self.dialect {
-            Dialect::Pcre => octets.iter().for_each(|octet| push_octet(*octet, out)),
+            Dialect::Pcre | Dialect::Re2Octets => octets.iter().for_each(|octet| push_octet(*octet, out)),
             Dialect::Re2 => {
                 std::str::from_utf8(octets).ok()?.chars().for_each(|c| push_char(c, out));
             }
@@ -109,7 +119,7 @@ impl Printer {
     fn octets(&self, ranges: &[(u8, u8)], out: &mut String) -> Option<()> {
         out.push('[');
         match self.dialect {
-            Dialect::Pcre => ranges.iter().for_each(|&(first, last)| {
+            Dialect::Pcre | Dialect::Re2Octets => ranges.iter().for_each(|&(first, last)| {
                 push_range(
                     first == last,
                     |out| push_class_octet(first, out),
@@ -184,8 +194,8 @@ fn is_atom(node: &Node, dialect: Dialect) -> bool {
         // Of octets it is a group or one class.
         Node::Char(_) => true,
         Node::Literal(octets) => match dialect {
-            Dialect::Pcre => octets.len() == 1,
-            Dialect::Re2 => std::str::from_utf8(octets).is_ok_and(|text| text.chars().count() == 1),
+            dialect if dialect.is_of_octets() => octets.len() == 1,
+            _ => std::str::from_utf8(octets).is_ok_and(|text| text.chars().count() == 1),
         },
         _ => false,
     }
