@@ -1,14 +1,16 @@
 //! [`Detector`]: finds what costs more than its own past foretold, and explains it.
 //!
-//! Four scales, each against a past of its own: 5 seconds and 1 minute against the last minutes, 10 minutes against the
+//! Five scales, each against a past of its own: 5 and 15 seconds and 1 minute against the last minutes, 10 minutes against the
 //! last hours, 1 hour against the last days. `docs/concepts/detection.md` has the method, its bounds and where it fails.
 //!
 //! Cost: a second in which nothing rises takes one pass over the present's specimens. Only when some single value costs
 //! a considerable share more than its past are conjunctions looked for; what was explained a moment ago is not
 //! explained again, but measured.
 
+mod company;
 mod evaluation;
 mod memory;
+mod novelty;
 mod recent;
 mod scales;
 mod settings;
@@ -50,7 +52,7 @@ pub struct Detector {
     memory: Memory,
     cells: [Cells; 3],
     site_past: Option<Profile>,
-    views: [View; 4],
+    views: [View; 5],
     answers: RefCell<Vec<Answer>>,
 }
 
@@ -137,6 +139,9 @@ impl Detector {
         let mut rises: Vec<Rise> = Vec::new();
         for scale in Scale::ALL {
             let end = self.recent.end(scale);
+            if !scales::is_needed(scale, self.recent.count(Scale::Seconds)) {
+                continue;
+            }
             if end != self.views[scale as usize].until {
                 self.look(scale, end, &rises);
             }

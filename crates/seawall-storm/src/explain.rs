@@ -93,3 +93,6 @@ pub(crate) fn explain(question: &Question<'_>, settings: &Settings) -> Option<Ex
     let (growth, by_sender) = (question.growth.all, question.by_sender);
     Some(Explanation { signature, described, holder, growth, by_sender })
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ mod storm;
 
 use crate::fact::FactKind;
 use crate::measure::Measure;
-use crate::rise::Rise;
+use crate::rise::{Profile, Rise};
 use crate::specimen::Specimen;
 use crate::storm::Nature;
 
@@ -51,6 +51,30 @@ pub struct Judgement {
     /// Why.
     pub grounds: Vec<Ground>,
 }
+
+/// Where fewer clients than this have come and nothing tells them from readers, nothing is said yet.
+const CLIENTS_MIN: u64 = 16;
+
+/// Less sure than this, it may be anything.
+pub(crate) const SURE_MIN: f64 = 0.6;
+
+impl Judgement {
+    /// Whether it is a storm, more likely than not by far.
+    pub(crate) fn is_sure_of_a_storm(&self) -> bool {
+        self.nature == Nature::Storm && self.confidence >= SURE_MIN
+    }
+
+    /// Whether too few clients came to tell: half a dozen readers look like anything.
+    pub(crate) fn is_early(&self, profile: &Profile) -> bool {
+        self.nature == Nature::Storm
+            && self.confidence < SURE_MIN
+            && profile.clients.distinct > FEW
+            && profile.clients.distinct < CLIENTS_MIN
+    }
+}
+
+/// Up to so many clients are looked at one by one, not as a crowd.
+const FEW: u64 = 5;
 
 /// What the rise is. The first that fits, from what is surest on.
 pub fn judge(case: &Case<'_>) -> Judgement {

@@ -19,6 +19,8 @@ use crate::specimen::Specimen;
 pub enum Scale {
     /// 5 seconds against the last minutes.
     Seconds,
+    /// 15 seconds against the last minutes: for sites on which five hold a handful of exchanges.
+    QuarterMinute,
     /// 1 minute against the last minutes.
     Minute,
     /// 10 minutes against the last hours, and the same hour of earlier days.
@@ -29,12 +31,14 @@ pub enum Scale {
 
 impl Scale {
     /// Each of them, from the shortest on.
-    pub const ALL: [Self; 4] = [Self::Seconds, Self::Minute, Self::TenMinutes, Self::Hour];
+    pub const ALL: [Self; 5] =
+        [Self::Seconds, Self::QuarterMinute, Self::Minute, Self::TenMinutes, Self::Hour];
 
     /// How long the present is.
     pub const fn span(self) -> Duration {
         match self {
             Self::Seconds => Duration::from_secs(5),
+            Self::QuarterMinute => Duration::from_secs(15),
             Self::Minute => Duration::from_secs(60),
             Self::TenMinutes => Duration::from_secs(600),
             Self::Hour => Duration::from_secs(3600),
@@ -78,6 +82,9 @@ pub struct Rise {
     pub confidence: f64,
     /// The sampled exchanges of the span that match the signature.
     pub specimens: Vec<Arc<Specimen>>,
+    /// Sampled exchanges of others who came for the same thing, which hardly anybody wanted before, at the same time; each
+    /// with the requests per second that it stands for. Empty where there are few of them.
+    pub company: Vec<(Arc<Specimen>, f64)>,
     /// What they look like.
     pub profile: Profile,
     /// What the site's whole traffic of the last minutes before looked like.

@@ -11,6 +11,7 @@ mod tracked;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall_http::UnixTime;
 
@@ -35,6 +36,15 @@ pub const ACTIVE_MAX: usize = 64;
 pub const REMEMBERED_MAX: usize = 1000;
 /// The share of each of two sets that lies in the other for them to be one.
 const OVERLAP_MIN: f64 = 0.5;
+
+/// A part of a crowd lies in it with this share.
+const PART_MIN: f64 = 0.8;
+/// What a crowd was before is told from so many exchanges.
+const EARLIER_MIN: usize = 10;
+/// Onsets are known to some seconds.
+const ONSET_ERROR: Duration = Duration::from_secs(10);
+/// A part had this share of the crowd before, in terms of that which it has now.
+const EARLIER_SHARE: f64 = 0.3;
 
 /// What hit a bound.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -122,6 +132,40 @@ impl Storms {
         self.active.last_mut()
     }
 
+    /// What the crowd was judged to be that the rise is a part of: most of it matches the crowd's signature, and the crowd had
+    /// that part before the rise as well. A storm that hides in a crowd came later, and the crowd began without it.
+    pub(crate) fn crowd_of(&self, rise: &Rise) -> Option<Judgement> {
+        let crowds = self.active.iter().filter(|tracked| {
+            tracked.is_told && !tracked.is_a_storm() && tracked.storm.signature != rise.signature
+        });
+        let matcher = Matcher::new(&rise.signature);
+        let of = |tracked: &Tracked| {
+            // By what it costs too: of a program that others use as well, it is the crowd's part that rose.
+            let cost = |specimen: &Specimen| specimen.cost[rise.measure];
+            let in_it = rise.specimens.iter().filter(|specimen| tracked.is_storm(specimen));
+            let (cost_in_it, all): (f64, f64) =
+                (in_it.map(|one| cost(one)).sum(), rise.specimens.iter().map(|one| cost(one)).sum());
+            let held = share(rise.specimens.iter().map(|specimen| tracked.is_storm(specimen)))?
+                .max(cost_in_it / all.max(f64::MIN_POSITIVE));
+            let (early, late): (Vec<_>, Vec<_>) = tracked
+                .seen()
+                .map(|(specimen, _)| (specimen.at < rise.onset, matcher.matches(specimen)))
+                .partition(|(is_early, _)| *is_early);
+            let of_them = |part: &[(bool, bool)]| share(part.iter().map(|(_, matches)| *matches));
+            let began_with_it = rise.onset <= tracked.storm.onset.saturating_add(ONSET_ERROR);
+            let had_it = || {
+                let before = of_them(&early).filter(|_| early.len() >= EARLIER_MIN);
+                before.is_some_and(|share| share >= EARLIER_SHARE * of_them(&late).unwrap_or(1.0))
+            };
+            (held >= PART_MIN && (began_with_it || had_it())).then(|| Judgement {
+                nature: tracked.storm.nature,
+                confidence: tracked.storm.confidence,
+                grounds: tracked.grounds.clone(),
+            })
+        };
+        crowds.into_iter().find_map(of)
+    }
+
     /// Follows a new rise. `None` if too many are followed.
     pub(crate) fn follow(
         &mut self,
@@ -145,6 +189,12 @@ impl Storms {
     pub(crate) fn named(&self) -> impl Iterator<Item = Named<'_>> {
         let storms = self.active.iter().filter(|tracked| tracked.is_told && tracked.is_a_storm());
         storms.map(|tracked| Named { described: &tracked.storm.described, onset: tracked.storm.onset })
+    }
+
+    /// The storms that have a name, but for one of them.
+    pub(crate) fn named_but(&self, own: Option<StormId>) -> impl Iterator<Item = &Tracked> {
+        let storms = self.active.iter().filter(|tracked| tracked.is_told && tracked.is_a_storm());
+        storms.filter(move |tracked| Some(tracked.storm.id) != own)
     }
 
     /// Those that are followed, to be changed.

@@ -1,11 +1,13 @@
 //! [`Evaluation`]: one scale's present against its past: what is hot, what explains it, and whether that is a rise.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_http::UnixTime;
 
+use super::company::{Company, began_together};
+use super::novelty::{self, Novelty};
 use super::recent::Recent;
 use super::{Settings, scales};
 use crate::baseline::{Baseline, Cells, KeyHash, Past};
@@ -26,8 +28,11 @@ pub(super) struct Evaluation<'a> {
     pub(super) past: &'a Past,
     pub(super) cells: &'a Cells,
     pub(super) site_past: Profile,
+    /// What is not explained yet.
     present: Vec<Point<'a>>,
     before: Vec<Point<'a>>,
+    /// All there is.
+    everything: (Vec<Point<'a>>, Vec<Point<'a>>),
     pasts: Vec<Vec<Point<'a>>>,
     growth: Option<Growth>,
     pub(super) failures: Failures,
@@ -74,10 +79,21 @@ pub(super) struct History {
     pub(super) variance: f64,
     pub(super) precedent: Profile,
     pub(super) same_hour: Option<Cost>,
+    /// Who else came for the same.
+    pub(super) company: Option<Company>,
+    /// Senders before, in what the scale is compared with, and how new it is by the longest past.
+    pub(super) senders: usize,
+    pub(super) novelty: Novelty,
 }
 
 /// A value is looked at if its excess is three standard deviations of chance: so squared.
 const CHANCE: f64 = 9.0;
+
+/// What is new is told from this share of the floor on.
+const FLOOR_OF_NEW: f64 = 0.5;
+
+/// What is new comes from many, few of whom send more than this.
+const EACH_SENDS_MAX: usize = 3;
 
 /// A rise goes back to where it is above this share of its excess.
 const ONSET_SHARE: f64 = 0.25;
@@ -86,8 +102,12 @@ const ONSET_SHARE: f64 = 0.25;
 const FEW_CLIENTS: usize = 16;
 const FEW_SECONDS: usize = 10;
 
-/// So many windows in a row may be below, within a rise.
+/// So many of a few seconds may be below, within a rise.
 const GAPS_MAX: usize = 2;
+
+/// Before its onset it is not there for so many seconds, and for as long as so many requests of it take on average.
+const GAP_SECONDS: f64 = 2.0;
+const GAP_REQUESTS: f64 = 5.0;
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(
@@ -103,7 +123,9 @@ impl<'a> Evaluation<'a> {
             .specimens
             .iter()
             .map(|specimen| Point { specimen, rate: present.weight(specimen) / seconds });
+        let points: Vec<Point<'a>> = points.collect();
         let baseline = past.span(scales::span(scale));
+        let before = points_of(baseline);
         Self {
             settings,
             scale,
@@ -111,8 +133,9 @@ impl<'a> Evaluation<'a> {
             past,
             cells,
             site_past,
-            present: points.collect(),
-            before: points_of(baseline),
+            everything: (points.clone(), before.clone()),
+            present: points,
+            before,
             pasts: Vec::new(),
             growth: None,
             failures,
@@ -203,29 +226,57 @@ impl<'a> Evaluation<'a> {
         now.remove(&FactKey::UNKNOWN);
         let mut hot = [0.0; 4];
         for measure in Measure::ALL.into_iter().filter(|measure| !barred[*measure as usize]) {
-            let least = self.least(growth)[measure];
+            let (least, least_new) = (self.least(growth)[measure], self.least_new(growth)[measure]);
             for (key, (cost, squares, specimens)) in &now {
-                if cost[measure] < least || *specimens < self.settings.specimens_min {
+                if cost[measure] < least_new || *specimens < novelty::SENDERS_MIN {
                     continue;
                 }
-                let past = self.cells.get(*key).0;
+                let (past, known) = self.cells.get(*key);
                 let excess = cost[measure] - growth * past[measure];
                 let is_new = |measure| {
                     cost[measure] - growth * past[measure] >= explain::PURITY_OF_SENDERS * cost[measure]
                 };
                 let is_pure = !by_sender || is_new(measure) && is_new(Measure::Requests);
-                if excess >= least && is_pure && excess * excess >= CHANCE * squares[measure] {
-                    hot[measure as usize] = f64::max(hot[measure as usize], excess / least);
+                let is_risen = || {
+                    excess >= least
+                        && *specimens >= self.settings.specimens_min
+                        && excess * excess >= CHANCE * squares[measure]
+                };
+                if excess >= least_new && is_pure && (is_risen() || self.may_be_new(*key, known, growth)) {
+                    hot[measure as usize] = f64::max(hot[measure as usize], excess / least_new);
                 }
             }
         }
         hot
     }
 
+    /// Whether so many senders have the value now that it may be new.
+    fn may_be_new(&self, key: FactKey, known: u32, growth: f64) -> bool {
+        let having = self.present.iter().filter(|point| point.specimen.keys.contains(&key));
+        let now = novelty::senders(having.map(|point| &**point.specimen));
+        // An exchange of the past is a sender at most; that the fewest of a conjunction are, is looked at later.
+        let before = (known as usize).min(now);
+        now >= novelty::SENDERS_MIN && before < now && self.novelty(now, before, growth).is_certain()
+    }
+
+    fn novelty(&self, now: usize, before: usize, growth: f64) -> Novelty {
+        let past = self.past.span(scales::span(self.scale));
+        Novelty::of(now, self.scale.span(), before, novelty::exposure(past), growth)
+    }
+
     /// The least excess per second that is anybody's trouble, by measure.
     fn least(&self, growth: f64) -> Cost {
+        self.least_above(growth, 1.0)
+    }
+
+    /// The same for what is new altogether.
+    fn least_new(&self, growth: f64) -> Cost {
+        self.least_above(growth, FLOOR_OF_NEW)
+    }
+
+    fn least_above(&self, growth: f64, floor: f64) -> Cost {
         let of = |measure: Measure| {
-            (self.settings.share_min * growth * self.usual[measure]).max(self.settings.floor[measure])
+            (self.settings.share_min * growth * self.usual[measure]).max(floor * self.settings.floor[measure])
         };
         Cost(Measure::ALL.map(of))
     }
@@ -242,7 +293,7 @@ impl<'a> Evaluation<'a> {
             pasts: &self.pasts,
             measure,
             growth,
-            least: self.least(growth.all)[measure],
+            least: self.least_new(growth.all)[measure],
             by_sender,
         };
         explain::explain(&question, self.settings)
@@ -267,22 +318,49 @@ impl<'a> Evaluation<'a> {
         let excess = above(rate, expected);
         let mut weights = Weights::default();
         matched.iter().for_each(|point| weights.add(point.rate * point.specimen.cost[measure]));
-        let is_little = excess[measure] < self.least(growth)[measure]
-            || weights.effective() < self.settings.specimens_min as f64
-            || excess[measure] < self.settings.significance_min * weights.squares().sqrt();
-        if is_little {
+        let senders = novelty::senders(matched.iter().map(|point| &**point.specimen));
+        let before_senders = told.map_or_else(
+            || novelty::senders(known.iter().map(|point| &**point.specimen)),
+            |told| told.history.senders,
+        );
+        let each_sends_little = matched.len() <= EACH_SENDS_MAX * senders;
+        let novelty = self.novelty(senders, before_senders, growth);
+        let may_be_new = novelty.is_certain()
+            && each_sends_little
+            && weights.effective() >= 0.5 * novelty::SENDERS_MIN as f64
+            && excess[measure] >= self.least_new(growth)[measure];
+        let is_risen = excess[measure] >= self.least(growth)[measure]
+            && weights.effective() >= self.settings.specimens_min as f64
+            && excess[measure] >= self.settings.significance_min * weights.squares().sqrt();
+        if !is_risen && !may_be_new {
             return None;
         }
         let history = match told {
             Some(told) => told.history,
             None => {
-                let clients: HashSet<u64> = matched.iter().map(|point| point.specimen.client).collect();
-                let is_of_few = clients.len() <= FEW_CLIENTS;
-                self.history(matcher, is_of_few, measure, (expected[measure], excess[measure]))?
+                let is_of_few = senders <= FEW_CLIENTS && !may_be_new;
+                let amounts = (expected[measure], excess[measure]);
+                let mut history = self.history(
+                    matcher,
+                    is_of_few,
+                    measure,
+                    amounts,
+                    (senders, before_senders, rate[Measure::Requests]),
+                )?;
+                history.company = self.company(matcher, &matched, history.onset, growth);
+                history
             }
         };
+        let company = history
+            .company
+            .map(|company| company.of(&self.everything.0, |specimen| matcher.matches(specimen)));
         let variance = weights.squares() + growth * growth * history.variance;
-        let significance = excess[measure] / variance.max(f64::MIN_POSITIVE).sqrt();
+        let mut significance =
+            if is_risen { excess[measure] / variance.max(f64::MIN_POSITIVE).sqrt() } else { 0.0 };
+        let novelty = novelty.and(history.novelty);
+        if may_be_new && novelty.is_certain() {
+            significance = significance.max(novelty.deviations());
+        }
         if significance < self.settings.significance_min {
             return None;
         }
@@ -313,6 +391,7 @@ impl<'a> Evaluation<'a> {
             significance,
             confidence: confidence(significance, excess[measure] / rate[measure]),
             specimens: matched.iter().map(|point| Arc::clone(point.specimen)).collect(),
+            company: company.unwrap_or_default(),
             profile: profile_of(matched.iter().map(|point| (point.specimen, point.rate))),
             past: self.site_past,
             precedent: history.precedent,
@@ -329,6 +408,7 @@ impl<'a> Evaluation<'a> {
         is_of_few: bool,
         measure: Measure,
         (expected, excess): (f64, f64),
+        (now, senders, requests): (usize, usize, f64),
     ) -> Option<History> {
         let least = expected + ONSET_SHARE * excess;
         let is_above = |window: &&Window| {
@@ -339,14 +419,42 @@ impl<'a> Evaluation<'a> {
         if !self.lasts(is_above, is_of_few) {
             return None;
         }
-        let onset = self.onset(matcher, is_above)?;
+        let onset = self.onset(|specimen| matcher.matches(specimen), is_above, requests)?;
         let same_hour = self.past.same_hour(self.recent.until());
+        let precedent = self.precedent(matcher, onset);
+        let longest = novelty::exposure(self.past.longest());
+        let before = precedent.clients.distinct as usize;
         Some(History {
             onset,
             variance: self.variance(matcher, measure),
-            precedent: self.precedent(matcher, onset),
+            precedent,
+            company: None,
+            senders,
+            novelty: Novelty::of(now, self.scale.span(), before, longest, 1.0),
             same_hour: same_hour.map(|hour| hour.rate(|specimen| matcher.matches(specimen))),
         })
+    }
+
+    /// Who else came for the same thing, from about the same time on.
+    fn company(
+        &self,
+        matcher: &Holder,
+        matched: &[Point<'_>],
+        onset: UnixTime,
+        growth: f64,
+    ) -> Option<Company> {
+        let is_member = |specimen: &Specimen| matcher.matches(specimen);
+        let (present, past) = &self.everything;
+        let company = Company::find(matched, is_member, (present, past), growth)?;
+        let is_one = |specimen: &Specimen| company.is_one(specimen, is_member);
+        let now: f64 = present.iter().filter(|point| is_one(point.specimen)).map(|point| point.rate).sum();
+        let is_above = |window: &&Window| {
+            let others = window.specimens.iter().filter(|specimen| is_one(specimen));
+            let sum: f64 = others.map(|specimen| window.weight(specimen)).sum();
+            sum / seconds_of(window).max(1.0) >= ONSET_SHARE * now
+        };
+        let began = self.onset(is_one, is_above, now)?;
+        began_together(began, onset).then_some(company)
     }
 
     /// What matched before, in the longest past.
@@ -360,7 +468,7 @@ impl<'a> Evaluation<'a> {
     /// Whether it shows in enough of the present's windows. A few visitors' pages load for some seconds, and are no rise:
     /// what comes of so few must last for longer than a page takes.
     fn lasts(&self, is_above: impl Fn(&&Window) -> bool, is_of_few: bool) -> bool {
-        if is_of_few && self.scale == Scale::Seconds {
+        if is_of_few && matches!(self.scale, Scale::Seconds | Scale::QuarterMinute) {
             let steps = self.recent.steps(Scale::Seconds);
             let latest = steps.iter().rev().take(FEW_SECONDS).filter(|window| is_above(window));
             return latest.count() >= FEW_SECONDS - GAPS_MAX;
@@ -369,18 +477,24 @@ impl<'a> Evaluation<'a> {
     }
 
     /// When it began: the first of the windows in a row in which it is above a part of its excess.
-    fn onset(&self, matcher: &Holder, is_above: impl Fn(&&Window) -> bool) -> Option<UnixTime> {
+    fn onset(
+        &self,
+        is_member: impl Fn(&Specimen) -> bool,
+        is_above: impl Fn(&&Window) -> bool,
+        requests: f64,
+    ) -> Option<UnixTime> {
         let mut onset = None;
-        let mut gaps = 0;
+        let mut gap = Duration::ZERO;
+        let pause = Duration::from_secs_f64((GAP_REQUESTS / requests.max(0.1)).max(GAP_SECONDS));
         for window in self.recent.steps(self.scale).iter().rev() {
             if is_above(window) {
-                let first = window.specimens.iter().filter(|specimen| matcher.matches(specimen));
+                let first = window.specimens.iter().filter(|specimen| is_member(specimen));
                 onset = first.map(|specimen| specimen.at).min().or(onset);
-                gaps = 0;
+                gap = Duration::ZERO;
             } else {
-                gaps += 1;
+                gap += Duration::from_millis(window.until.0.saturating_sub(window.from.0));
             }
-            if gaps > GAPS_MAX && onset.is_some() {
+            if gap > pause && onset.is_some() {
                 break;
             }
         }

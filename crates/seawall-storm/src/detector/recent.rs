@@ -91,12 +91,17 @@ impl Recent {
         present
     }
 
+    /// How many specimens the scale's span holds.
+    pub(crate) fn count(&self, scale: Scale) -> usize {
+        self.of(scale).map(|window| window.specimens.len()).sum()
+    }
+
     /// The windows that are a scale's present, the oldest first.
     pub(crate) fn of(&self, scale: Scale) -> Box<dyn Iterator<Item = &Window> + '_> {
         match scale {
-            Scale::Seconds => {
+            Scale::Seconds | Scale::QuarterMinute => {
                 let until = self.until().0;
-                let from = until.saturating_sub(5000);
+                let from = until.saturating_sub(scale.span().as_millis() as u64);
                 Box::new(self.seconds.iter().filter(move |window| window.from.0 >= from))
             }
             Scale::Minute => self.tens.last(6),
@@ -108,7 +113,7 @@ impl Recent {
     /// Windows from which a scale's onset is told, the oldest first: short ones, and longer ones before them.
     pub(crate) fn steps(&self, scale: Scale) -> Vec<&Window> {
         let (long, short) = match scale {
-            Scale::Seconds => (&self.tens.closed, &self.seconds),
+            Scale::Seconds | Scale::QuarterMinute => (&self.tens.closed, &self.seconds),
             Scale::Minute => (&self.minutes.closed, &self.tens.closed),
             Scale::TenMinutes | Scale::Hour => (&self.ten_minutes.closed, &self.minutes.closed),
         };

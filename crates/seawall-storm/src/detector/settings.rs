@@ -10,7 +10,7 @@ pub struct Settings {
     /// An excess of less than this share of the site's usual cost, by the measure, is nobody's trouble.
     pub share_min: f64,
     /// An excess of less than this per second is nobody's trouble, whatever its share: requests, bytes, bytes,
-    /// microseconds.
+    /// microseconds. What is new altogether is told from half of it on.
     pub floor: Cost,
     /// The excess in standard deviations of its own past variation.
     pub significance_min: f64,

@@ -55,6 +55,21 @@ pub(super) fn sharpen(
     chosen
 }
 
+/// Whether the fact is the only one of the choice that answers its question, and is telling.
+pub(super) fn answers_alone(
+    number: usize,
+    chosen: &[usize],
+    facts: &[&Fact],
+    universes: &[Universe],
+) -> bool {
+    let question = |number: usize| {
+        QUESTIONS.iter().position(|kinds| facts[number].kind().is_some_and(|kind| kinds.contains(&kind)))
+    };
+    let Some(asked) = question(number) else { return false };
+    let is_alone = chosen.iter().all(|other| *other == number || question(*other) != Some(asked));
+    is_alone && is_telling(number, universes)
+}
+
 fn is_telling(number: usize, universes: &[Universe]) -> bool {
     universes
         .iter()

@@ -6,7 +6,7 @@ use super::bits::Bits;
 use super::candidate::{Candidate, Fact};
 use super::closure::Description;
 use super::scene::{Point, Scene};
-use super::sharpen::sharpen;
+use super::sharpen::{answers_alone, sharpen};
 use crate::detector::Settings;
 use crate::fact::FactKind;
 use crate::signature::{Signature, Term};
@@ -14,14 +14,14 @@ use crate::specimen::Specimen;
 
 /// A signature may match this share of a past more than the description: a fifth of the collateral that a rule may have
 /// at most, so that what a shorter rule costs is never what forbids it.
-const SLACK: f64 = 0.0002;
+pub(super) const SLACK: f64 = 0.0002;
 
 /// And this share of what else arrives now.
-const SLACK_NOW: f64 = 0.0005;
+pub(super) const SLACK_NOW: f64 = 0.0005;
 
 /// The description holds for 98 % of the rise, as a small sample shows it, so this share of it is what is left of the
 /// rise, not somebody else.
-const REMAINDER: f64 = 0.05;
+pub(super) const REMAINDER: f64 = 0.05;
 
 /// Facts that are tried; with up to 4 of them in a signature, some 4,000 conjunctions.
 const FACTS_MAX: usize = 18;
@@ -57,9 +57,29 @@ pub(super) fn shorten(
     let chosen = choose(&facts, &universes, settings.terms_max)?;
     let alone: Vec<&Fact> = facts.iter().map(|(fact, _)| *fact).collect();
     let chosen = sharpen(chosen, &alone, &universes, settings.terms_max);
+    let chosen = prune(chosen, &alone, &universes);
     let signature = Signature::new(chosen.iter().map(|number| facts[*number].1.clone()));
     let holder = Holder::new(chosen.iter().map(|number| facts[*number]));
     (!signature.is_empty()).then_some((signature, described, holder))
+}
+
+/// Takes out what is of no use any longer beside what was added: what can be dropped without matching more of anybody, and
+/// answers nothing. What remains must not be form alone.
+fn prune(mut chosen: Vec<usize>, facts: &[&Fact], universes: &[Universe]) -> Vec<usize> {
+    let excess =
+        |chosen: &[usize]| universes.iter().map(|universe| universe.excess(chosen)).fold(0.0, f64::max);
+    let mut by_effort = chosen.clone();
+    by_effort.sort_by_key(|number| std::cmp::Reverse(facts[*number].effort()));
+    for number in by_effort {
+        let rest: Vec<usize> = chosen.iter().copied().filter(|other| *other != number).collect();
+        let is_of_use = rest.iter().all(|number| facts[*number].is_of_form())
+            || answers_alone(number, &chosen, facts, universes)
+            || excess(&rest) > excess(&chosen);
+        if !is_of_use {
+            chosen = rest;
+        }
+    }
+    chosen
 }
 
 /// The terms that do not follow from another one.

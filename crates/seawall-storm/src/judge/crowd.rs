@@ -13,6 +13,12 @@ const PROBE_CLIENTS_MAX: u64 = 64;
 const JOB_RATE_MAX: f64 = 50.0;
 /// Requests of a job under way at once: programs that mirror use some connections.
 const JOB_CONCURRENCY_MAX: f64 = 6.0;
+/// The share of a release that known tools fetch; the rest are browsers and programs that embed a library.
+const TOOLS_MIN: f64 = 0.3;
+/// What hardly anybody wanted before has at most this share of its rate in the past.
+const NEW_PAST_MAX: f64 = 0.2;
+/// Of software of several makers, none is more than this share.
+const ONE_KIND_MAX: f64 = 0.65;
 /// A search engine's crawl of one site comes from a few of its data centres.
 const CRAWL_REGIONS_MAX: f64 = 24.0;
 /// How much more than at the same hour of earlier days is still the rhythm.
@@ -85,12 +91,11 @@ pub(super) fn search_engine(case: &Case<'_>) -> Option<(&'static str, f64)> {
 pub(super) fn release(case: &Case<'_>) -> Option<Judgement> {
     let profile = &case.rise.profile;
     let share = case.share_of_agents(agents::is_downloader);
-    let is_new = case.rise.precedent.sample == 0
-        || case.rise.expected[Measure::Requests] < 0.1 * case.rise.rate[Measure::Requests];
-    let are_many = profile.clients.effective >= CROWD_CLIENTS_MIN && profile.agents.effective >= 3.0;
+    let is_new = is_new(case);
+    let are_many = profile.clients.effective >= CROWD_CLIENTS_MIN && are_of_many_kinds(case);
     let is_read = case.reads() >= 0.98 && case.answered_well() >= 0.9;
     // Paths with a crowd's own: one thing is wanted, not everything there is.
-    if share < 0.5 || !is_new || !are_many || !is_read || wants_many_things(&profile.paths) {
+    if share < TOOLS_MIN || !is_new || !are_many || !is_read || wants_many_things(&profile.paths) {
         return None;
     }
     // Nobody fetches a release a hundred times.
@@ -104,6 +109,25 @@ pub(super) fn release(case: &Case<'_>) -> Option<Judgement> {
         Ground::AnsweredWell(case.answered_well()),
     ];
     Some(crowd(CrowdKind::Release, 0.85, grounds))
+}
+
+/// Whether hardly anybody wanted it before.
+pub(super) fn is_new(case: &Case<'_>) -> bool {
+    let requests = case.rise.rate[Measure::Requests];
+    case.rise.precedent.sample == 0 || case.rise.expected[Measure::Requests] < NEW_PAST_MAX * requests
+}
+
+/// Whether it is sent by software of several makers, no one of which is most of it. A storm's program is one, whatever it
+/// calls itself: then its fields are those of one.
+pub(super) fn are_of_many_kinds(case: &Case<'_>) -> bool {
+    let (kin, profile) = (case.kin, &case.rise.profile);
+    // Where all that ever came had the same (no TLS), it tells nothing.
+    let is_one = |kin: &Option<Kinship>| {
+        kin.as_ref().is_some_and(|kin| kin.top > ONE_KIND_MAX && kin.top_before < 0.5 * kin.top)
+    };
+    profile.agents.effective >= 3.0
+        && kin.products.as_ref().is_none_or(|kin| kin.values_now >= 3)
+        && ![&kin.products, &kin.header_shapes, &kin.tls_fingerprints].into_iter().any(is_one)
 }
 
 /// One client, or two, that waits for its answers, gets them, and goes on to the next thing.

@@ -45,6 +45,7 @@ pub(crate) fn rise(terms: &[Term], now: &[Arc<Specimen>], before: &[Arc<Specimen
         significance: 20.0,
         confidence: 1.0,
         specimens: now.to_vec(),
+        company: Vec::new(),
         profile: Profile::of(&exchanges, Duration::from_secs(5)),
         past: Profile::of(&before, Duration::from_secs(600)),
         precedent: Profile::of(&matched, Duration::from_secs(600)),
