@@ -64,7 +64,7 @@ impl CacheStatus<'_> {
     /// the field (RFC 9651 §4.2).
     pub fn append_to(&self, response: &mut HeaderMap) {
         if let Some(value) = self.value() {
-            if !response.get_all(CACHE_STATUS).iter().all(is_list) {
+            if !has_lists_only(response) {
                 response.remove(CACHE_STATUS);
             }
             response.append(CACHE_STATUS, value);
@@ -106,6 +106,26 @@ impl CacheStatus<'_> {
         let _ = member.finish();
         HeaderValue::from_str(&list.finish()?).ok()
     }
+}
+
+/// Appends what [`CacheStatus`] says of a hit without a key or detail, `cache` being a token. This is written with each hit, and a
+/// serializer of anything allocates.
+pub fn write_hit(cache: &str, freshness: Freshness, out: &mut Vec<u8>) {
+    out.extend_from_slice(cache.as_bytes());
+    out.extend_from_slice(b";hit");
+    let ttl = freshness.ttl();
+    if ttl.unsigned_abs() <= INTEGER_MAX {
+        out.extend_from_slice(b";ttl=");
+        out.extend_from_slice(itoa::Buffer::new().format(ttl).as_bytes());
+    }
+}
+
+/// RFC 9651 §3.3.1: an integer has at most 15 digits.
+const INTEGER_MAX: u64 = 999_999_999_999_999;
+
+/// Whether a response's lines of `Cache-Status` may stay, with others after them.
+pub fn has_lists_only(response: &HeaderMap) -> bool {
+    response.get_all(CACHE_STATUS).iter().all(is_list)
 }
 
 /// Whether a line has members and nothing else, so that it stays a list with others after it.
@@ -226,6 +246,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn hit_is_written_as_it_is_serialized(is_fresh: bool, secs in prop_oneof![0..100_000u64, any::<u64>()]) {
+            let length = Duration::from_secs(secs);
+            let freshness =
+                if is_fresh { Freshness::Fresh { left: length } } else { Freshness::Stale { by: length } };
+            let mut written = Vec::new();
+            write_hit("seawall", freshness, &mut written);
+            prop_assert_eq!(String::from_utf8(written).unwrap(), write("seawall", Outcome::Hit(freshness)));
+        }
+
         #[test]
         fn value_is_always_a_structured_list(cache: String, key: String, secs: u64) {
             let outcome = Outcome::Hit(Freshness::Stale { by: Duration::from_secs(secs) });

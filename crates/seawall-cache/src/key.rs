@@ -53,7 +53,9 @@ pub enum Order {
 }
 
 /// The primary cache key, an absolute URI.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+///
+/// By default it is nobody's, to be [rewritten](CacheKey::rewrite).
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct CacheKey {
     uri: String,
     target_start: usize,
@@ -64,28 +66,36 @@ pub struct CacheKey {
 impl CacheKey {
     /// The key of a target; `None` if its authority or path could be taken for another's.
     pub fn new(target: &Target<'_>, policy: &QueryPolicy) -> Option<Self> {
+        let mut key = Self::default();
+        key.rewrite(target, policy).then_some(key)
+    }
+
+    /// Makes it the key of another target, in the memory that it has; false, and it is nobody's, if that has none.
+    pub fn rewrite(&mut self, target: &Target<'_>, policy: &QueryPolicy) -> bool {
+        let uri = &mut self.uri;
+        uri.clear();
+        self.target_start = 0;
         let authority_bytes = target.authority.bytes();
         let is_authority = authority_bytes.len() > 0
             && authority_bytes.into_iter().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte));
         let is_path = target.path.is_empty() || target.path.starts_with('/');
         if !is_authority || !is_path || target.path.contains(['?', '#']) {
-            return None;
+            return false;
         }
         let authority = without_default_port(target);
         let query_bytes = target.query.map_or(0, |query| query.len() + 1);
-        let mut uri =
-            String::with_capacity(HTTPS_BYTES + authority.len() + target.path.len().max(1) + query_bytes);
+        uri.reserve_exact(HTTPS_BYTES + authority.len() + target.path.len().max(1) + query_bytes);
         uri.push_str(target.scheme.as_str());
         uri.push_str("://");
         uri.push_str(authority);
         // RFC 3986 §6.2.2.1, §6.2.3: case and the scheme's own port mean nothing.
         uri.make_ascii_lowercase();
-        let target_start = uri.len();
+        self.target_start = uri.len();
         uri.push_str(if target.path.is_empty() { "/" } else { target.path });
         if let Some(query) = target.query {
-            policy.append(query, &mut uri);
+            policy.append(query, uri);
         }
-        Some(Self { uri, target_start })
+        true
     }
 
     /// A key again, from [`CacheKey::as_str`].
@@ -239,6 +249,22 @@ mod tests {
     fn sorted_parameters_of_one_name_keep_their_order() {
         let policy = QueryPolicy { parameters: Parameters::All, order: Order::Sorted };
         assert_eq!(target("b=2&a=9&b=1&a=1&&c", &policy), "/?a=9&a=1&b=2&b=1&c");
+    }
+
+    #[test]
+    fn key_that_is_rewritten_is_as_a_new_one() {
+        let policy = QueryPolicy::default();
+        let mut key = CacheKey::default();
+        for (authority, path, query) in
+            [("A.example", "/long/er", Some("q")), ("b.example:443", "", None), ("c.example", "/x", None)]
+        {
+            let target = Target { scheme: Scheme::Https, authority, path, query };
+            assert!(key.rewrite(&target, &policy));
+            assert_eq!(Some(&key), CacheKey::new(&target, &policy).as_ref());
+        }
+        let target = Target { scheme: Scheme::Https, authority: "a b", path: "/", query: None };
+        assert!(!key.rewrite(&target, &policy));
+        assert_eq!(key, CacheKey::default());
     }
 
     proptest! {

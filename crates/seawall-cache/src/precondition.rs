@@ -1,6 +1,6 @@
 //! Conditional requests answered from the store (RFC 9111 §4.3.2; RFC 9110 §13).
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use seawall_http::{RequestFacts, UnixTime};
 
 use crate::date::parse_date;
@@ -75,7 +75,13 @@ pub(crate) fn strong_date(stored: &StoredResponse) -> Option<UnixTime> {
 
 /// The fields of a 304 made of a stored response (RFC 9110 §15.4.5); `Age` is the caller's, as of every response.
 pub fn not_modified_fields(stored: &HeaderMap) -> HeaderMap {
-    const KEPT: [http::HeaderName; 7] = [
+    let lines = not_modified_lines(stored);
+    lines.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The same, where they are.
+pub fn not_modified_lines(stored: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    const KEPT: [HeaderName; 7] = [
         header::CACHE_CONTROL,
         header::CONTENT_LOCATION,
         header::DATE,
@@ -84,13 +90,7 @@ pub fn not_modified_fields(stored: &HeaderMap) -> HeaderMap {
         header::LAST_MODIFIED,
         header::VARY,
     ];
-    let mut fields = HeaderMap::with_capacity(KEPT.len());
-    for name in KEPT {
-        for value in stored.get_all(&name) {
-            fields.append(name.clone(), value.clone());
-        }
-    }
-    fields
+    stored.iter().filter(|(name, _)| KEPT.contains(name))
 }
 
 /// The valid entity tag among the fields of a response.

@@ -16,6 +16,7 @@ mod encoder;
 mod fetch;
 mod flight;
 mod flights;
+pub(crate) mod hit;
 mod outcome;
 mod parts;
 mod pump;

@@ -59,6 +59,16 @@ impl Events {
     /// A request that was refused, with the status sent (0 if there was none) and the bytes of content of its answer.
     pub(crate) fn refused(&self, facts: &RequestFacts<'_>, status: u16, content_bytes: u64, now: Now) {
         let disposition = Disposition { status, cache: CacheResult::Unknown, is_refused: true };
+        self.at_once(facts, disposition, content_bytes, now);
+    }
+
+    /// A request that was answered from memory, with the same.
+    pub(crate) fn hit(&self, facts: &RequestFacts<'_>, status: u16, content_bytes: u64, now: Now) {
+        let disposition = Disposition { status, cache: CacheResult::Hit, is_refused: false };
+        self.at_once(facts, disposition, content_bytes, now);
+    }
+
+    fn at_once(&self, facts: &RequestFacts<'_>, disposition: Disposition, content_bytes: u64, now: Now) {
         self.observe(Cost::of_one(content_bytes, 0, 0), |keep| {
             let joined = &mut *self.joined.borrow_mut();
             keep(&RequestEvent {

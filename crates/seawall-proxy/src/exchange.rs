@@ -138,6 +138,19 @@ impl Record {
         Self { worker: Rc::clone(worker), view, protocol, began, line, account, has_ended: false }
     }
 
+    /// Of an answer from the store that is on its way already, where there is no access log.
+    pub(crate) fn of_hit(
+        worker: &Rc<Worker>,
+        view: &Rc<View>,
+        protocol: Protocol,
+        began: Now,
+        account: Option<Rc<Account>>,
+    ) -> Self {
+        worker.stats.exchanges_open.add(1);
+        let (worker, view) = (Rc::clone(worker), Rc::clone(view));
+        Self { worker, view, protocol, began, line: None, account, has_ended: false }
+    }
+
     /// Counts content that an origin sent for this exchange alone.
     pub(crate) fn add_origin_bytes(&self, bytes: u64) {
         self.worker.stats.origin_bytes.add(bytes);

@@ -8,6 +8,7 @@ mod accepted;
 mod close;
 mod connection;
 mod content;
+mod hit;
 mod intake;
 mod interim;
 mod output;
@@ -17,3 +18,4 @@ mod response;
 
 pub(crate) use connection::serve;
 pub(crate) use interim::Interim;
+pub(crate) use response::{write_field, write_status_line};

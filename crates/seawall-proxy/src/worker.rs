@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
+use seawall_cache::CacheKey;
 use seawall_http::client::identify;
 use seawall_http::intermediary::{IntermediaryDetector, IntermediaryLimits};
 use seawall_http::{ClientIdentity, Field, Now};
@@ -34,7 +35,9 @@ pub(crate) struct Worker {
     pub(crate) read_buffer: RefCell<Box<[u8]>>,
     pub(crate) date: RefCell<DateCache>,
     pub(crate) scratch: RefCell<Scratch>,
-    /// Where refusals are composed.
+    /// Where the keys of requests are composed that the cache is asked for.
+    pub(crate) asked_key: RefCell<CacheKey>,
+    /// Where refusals are composed, and the fields of other answers.
     pub(crate) answer_buffers: RefCell<(Vec<u8>, Vec<u8>)>,
     detector: RefCell<IntermediaryDetector>,
     /// Up to which report of other workers the detector knows.
@@ -62,6 +65,7 @@ impl Worker {
             read_buffer: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()),
             date: RefCell::default(),
             scratch: RefCell::default(),
+            asked_key: RefCell::default(),
             answer_buffers: RefCell::default(),
             detector: RefCell::new(IntermediaryDetector::new(shared.seed, IntermediaryLimits::default())),
             intermediaries_seen: Cell::new(0),

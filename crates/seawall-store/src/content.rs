@@ -127,8 +127,8 @@ impl Content {
         matches!(&self.0, Place::Growing(own, _) if Arc::ptr_eq(own, growing))
     }
 
-    /// Its pieces in memory, in order.
-    pub(crate) fn pieces(&self) -> &[Bytes] {
+    /// Its pieces in memory, in order; none if it is not there.
+    pub fn pieces(&self) -> &[Bytes] {
         match &self.0 {
             Place::Whole(bytes) => std::slice::from_ref(bytes),
             Place::Segments(segments) => &segments.segments,

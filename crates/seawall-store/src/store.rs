@@ -16,6 +16,9 @@ pub trait Store: Send + Sync {
     /// All that is stored under a key and not purged.
     fn get(&self, key: &CacheKey) -> Lookup;
 
+    /// The same, if all of it is in memory; `None`, and nothing else happens, if [`Store::get`] must be asked.
+    fn get_in_memory(&self, key: &CacheKey) -> Option<Resource>;
+
     /// Now, to be taken before a request is sent to the origin.
     fn moment(&self) -> Moment;
 

@@ -106,6 +106,11 @@ impl Store for TieredStore {
         self.shelves.get(key)
     }
 
+    fn get_in_memory(&self, key: &CacheKey) -> Option<Resource> {
+        let found = self.shelves.table.get(key).filter(|resource| !resource.is_partial())?;
+        Some(self.shelves.unpurged(key, found))
+    }
+
     fn moment(&self) -> Moment {
         self.shelves.moment()
     }

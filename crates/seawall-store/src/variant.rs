@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use seawall_cache::purge::Extent;
 use seawall_cache::{Standing, StoredResponse};
@@ -32,6 +32,7 @@ struct Inner {
     content: Content,
     stored_at: Moment,
     bytes: u64,
+    lines: OnceLock<Box<[u8]>>,
 }
 
 // === impl Resource ===
@@ -122,7 +123,7 @@ impl Variant {
         let bytes = (size_of::<Self>() + size_of::<Inner>() + 2 * size_of::<usize>()) as u64
             + crate::weight::response_bytes(&response)
             + content.memory_bytes();
-        Self(Arc::new(Inner { response, content, stored_at, bytes }))
+        Self(Arc::new(Inner { response, content, stored_at, bytes, lines: OnceLock::new() }))
     }
 
     /// The response.
@@ -133,6 +134,12 @@ impl Variant {
     /// Its content.
     pub fn content(&self) -> &Content {
         &self.0.content
+    }
+
+    /// What `write` has made of it to be sent, the first time that somebody asked; it lives as long as the response. It has room
+    /// for the response's fields as HTTP/1.1 writes them with a status line and a length: so much was set aside for it.
+    pub fn lines(&self, write: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
+        self.0.lines.get_or_init(|| write(self).into_boxed_slice())
     }
 
     /// The moment before the origin was asked for it, or last vouched for it.

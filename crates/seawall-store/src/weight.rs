@@ -39,9 +39,22 @@ pub(crate) fn response_bytes(response: &StoredResponse) -> u64 {
         + response.selected_by.fields().map(selecting_bytes).sum::<usize>()
         + size_of_val(response.surrogate_keys.hashes())
         + own_names.map(|name| name.as_str().len() + ALLOCATION_BYTES).sum::<usize>()
+        + lines_bytes(fields)
         + ALLOCATIONS * ALLOCATION_BYTES;
     bytes as u64
 }
+
+/// What is prepared of a response to be sent ([`crate::Variant::lines`]), whether it is already or not.
+fn lines_bytes(fields: &HeaderMap) -> usize {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + LINE_BYTES;
+    fields.iter().map(line).sum::<usize>() + LINES_BYTES_MORE
+}
+
+/// `: ` and CRLF.
+const LINE_BYTES: usize = 4;
+
+/// A status line with a long reason phrase, and a length that is no field of the response.
+const LINES_BYTES_MORE: usize = 96;
 
 fn selecting_bytes((name, value): (&HeaderName, Option<&[u8]>)) -> usize {
     let own_name = if is_standard(name.as_str()) { 0 } else { name.as_str().len() + ALLOCATION_BYTES };
@@ -65,5 +78,5 @@ const FURTHER_LINE_BYTES: usize = 40 + 32;
 /// What an allocator rounds up by, on average, and the counter that shared bytes have.
 pub(crate) const ALLOCATION_BYTES: usize = 32;
 
-/// Entries and index of the map, values, the response, the variant, the list of variants, the key, the content.
-const ALLOCATIONS: usize = 8;
+/// Entries and index of the map, values, the response, the variant, the list of variants, the key, the content, the lines.
+const ALLOCATIONS: usize = 9;

@@ -85,14 +85,16 @@ pub fn set_forwarded(
 }
 
 /// The scheme that [`set_forwarded`] names to the origin, before it has done so: a trusted hop may have taken TLS off.
-pub fn forwarded_scheme(headers: &HeaderMap, client: &ClientIdentity, received: Scheme) -> Scheme {
-    if !client.peer_is_trusted() || !has_usable_proto(headers) {
+/// `protos` are the lines of `X-Forwarded-Proto`.
+pub fn forwarded_scheme<'a>(
+    protos: impl IntoIterator<Item = &'a [u8]>,
+    client: &ClientIdentity,
+    received: Scheme,
+) -> Scheme {
+    if !client.peer_is_trusted() {
         return received;
     }
-    match headers.get(X_FORWARDED_PROTO) {
-        Some(proto) if proto == Scheme::Https.as_str() => Scheme::Https,
-        _ => Scheme::Http,
-    }
+    usable_proto(protos).unwrap_or(received)
 }
 
 /// Appends to `Via` that the message was received by Seawall in that protocol (RFC 9110 §7.6.3). HTTP/2 is `2.0`:
@@ -231,10 +233,15 @@ const HOST_BYTES_MAX: usize = 260;
 // === What an untrusted peer says ===
 
 fn has_usable_proto(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(X_FORWARDED_PROTO).into_iter();
-    let usable =
-        lines.next().is_some_and(|line| line == Scheme::Http.as_str() || line == Scheme::Https.as_str());
-    usable && lines.next().is_none()
+    usable_proto(headers.get_all(X_FORWARDED_PROTO).into_iter().map(HeaderValue::as_bytes)).is_some()
+}
+
+/// The scheme that a single line names.
+fn usable_proto<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Scheme> {
+    let mut lines = lines.into_iter();
+    let (first, second) = (lines.next()?, lines.next());
+    let known = [Scheme::Http, Scheme::Https].into_iter().find(|known| first == known.as_str().as_bytes());
+    known.filter(|_| second.is_none())
 }
 
 fn remove_claims(headers: &mut HeaderMap) {
@@ -340,7 +347,8 @@ mod tests {
             [(untrusted("192.0.2.9"), "http"), (hop(), "http"), (hop(), "https"), (hop(), "ftp")]
         {
             let mut request = headers(&[("x-forwarded-proto", proto)]);
-            let scheme = forwarded_scheme(&request, &client, RECEIVED.scheme);
+            let protos = request.get_all(X_FORWARDED_PROTO).into_iter().map(HeaderValue::as_bytes);
+            let scheme = forwarded_scheme(protos, &client, RECEIVED.scheme);
             set_forwarded(&mut request, &client, &ClientFieldName::XForwardedFor, RECEIVED);
             check(&request, "x-forwarded-proto", &[scheme.as_str()]);
         }

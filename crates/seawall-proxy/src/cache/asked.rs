@@ -1,7 +1,7 @@
 //! A request as the cache sees it.
 
 use http::uri::PathAndQuery;
-use http::{Uri, header};
+use http::{HeaderValue, Uri, header};
 use seawall_cache::policy::PathPattern;
 use seawall_cache::{CacheKey, Policy, Target};
 use seawall_http::h1::FieldStorage;
@@ -96,7 +96,7 @@ pub(crate) fn with_facts<T>(admitted: &Admitted, look: impl FnOnce(&RequestFacts
 /// Whether an origin may take the path for another than overrides do: they see it decoded and without dot segments, and an
 /// origin may look at it as it was sent, stop at a `;` or at a NUL, or decode once more. An override for `/static/` must not
 /// store what the origin takes for `/account` ("Cached and Confused", Mirheidari and others, 2020).
-fn has_two_readings(path: &str) -> bool {
+pub(super) fn has_two_readings(path: &str) -> bool {
     let escapes = path.as_bytes().windows(3).filter(|window| window[0] == b'%');
     let mut decoded = escapes.filter_map(|window| {
         let digits = std::str::from_utf8(&window[1..]).ok()?;
@@ -122,7 +122,8 @@ pub(crate) fn target(admitted: &Admitted) -> Target<'_> {
 
 /// An origin behind a hop that takes TLS off answers `http` and `https` differently: most redirect the one to the other.
 fn origin_scheme(admitted: &Admitted) -> Scheme {
-    forwarded_scheme(&admitted.parts.headers, &admitted.client, admitted.scheme)
+    let protos = admitted.parts.headers.get_all("x-forwarded-proto").into_iter().map(HeaderValue::as_bytes);
+    forwarded_scheme(protos, &admitted.client, admitted.scheme)
 }
 
 fn authority(admitted: &Admitted) -> &str {

@@ -10,6 +10,8 @@ use crate::counter::Counter;
 pub struct CacheStats {
     /// Answered from the store, fresh.
     pub hits: Counter,
+    /// Of `hits`, answered where the request was read, without an exchange.
+    pub at_once: Counter,
     /// Answered from the store, stale: while it was validated, because the client took it, or because the origin failed.
     pub stale: Counter,
     /// Sent to the origin, by [`ForwardReason`]; those answered by another's fetch included.

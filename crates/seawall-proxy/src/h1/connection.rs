@@ -23,12 +23,13 @@ use seawall_rules::refusal::{Bound, Refusal};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::accepted::{Accepted, to_parts};
+use super::hit::Unfinished;
 use super::output::Output;
 use super::refuse::{Discard, head_refusal, head_too_large, refused};
 use crate::body::ResponseBody;
 use crate::deadline::Deadline;
 use crate::events::Account;
-use crate::gate::{Admission, DROPPED, QuotaFields, Refused, admit};
+use crate::gate::{Admission, DROPPED, Leniency, QuotaFields, Refused, admit};
 use crate::listen::Incoming;
 use crate::view::View;
 use crate::worker::{Parked, Worker};
@@ -72,6 +73,8 @@ pub(super) struct Connection {
     is_last_chance: bool,
     /// Content of a refused request, to be thrown away so that the connection can stay.
     pub(super) discard: Option<Discard>,
+    /// An answer from the store that takes longer to write.
+    pub(super) unfinished: Option<Box<Unfinished>>,
     /// Set when no further request is to be read.
     pub(super) closing: Option<Close>,
     pub(super) parked: Parked,
@@ -143,6 +146,7 @@ impl Connection {
             requests: 0,
             is_last_chance: false,
             discard: None,
+            unfinished: None,
             closing: None,
             parked: Parked::default(),
         }
@@ -256,6 +260,7 @@ impl Connection {
                     self.begin_idle();
                     if self.closing.is_some()
                         || self.discard.is_some()
+                        || self.unfinished.is_some()
                         || self.output.len() > OUTPUT_BYTES_MAX
                     {
                         break;
@@ -321,6 +326,12 @@ impl Connection {
         };
         let keeps_alive = self.keeps_alive(head, &view.snapshot.bounds);
         match admit(&worker, view, &facts, now) {
+            Admission::Pass { site, quota, leniency: Leniency::None, copied: None }
+                if let Some(hit) = self.find_hit(view, head, &facts, site, now) =>
+            {
+                self.answer_hit(view, head, &facts, (&hit, quota.as_ref()), now, keeps_alive);
+                Taken::Answered(end)
+            }
             Admission::Pass { site, quota, leniency, copied } => {
                 let Some(parts) = to_parts(section, head) else {
                     return self.refuse_head(Refusal::malformed(), end);

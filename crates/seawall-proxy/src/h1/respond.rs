@@ -331,13 +331,17 @@ impl Connection {
             }
         }
         match flushed {
-            Poll::Ready(result) => Poll::Ready(result.map_err(|_| Close::Abort)),
+            Poll::Ready(result) => {
+                self.finish_hit(result.is_ok());
+                Poll::Ready(result.map_err(|_| Close::Abort))
+            }
             Poll::Pending => {
                 self.write_deadline.set_if_unset(self.worker.view().snapshot.bounds.write_time);
                 if self.write_deadline.poll(cx).is_pending() {
                     return Poll::Pending;
                 }
                 self.worker.stats.bound(Bound::WriteTime);
+                self.finish_hit(false);
                 Poll::Ready(Err(Close::Abort))
             }
         }

@@ -1,6 +1,6 @@
 //! Writes a response's header section and delimits its content (RFC 9112 §4, §6).
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use seawall_http::Protocol;
 
@@ -90,12 +90,12 @@ pub(crate) fn write_interim(out: &mut BytesMut, status: StatusCode, fields: &Hea
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_status_line(out: &mut BytesMut, status: StatusCode) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
+pub(crate) fn write_status_line(out: &mut impl BufMut, status: StatusCode) {
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(status.as_str().as_bytes());
+    out.put_slice(b" ");
+    out.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.put_slice(b"\r\n");
 }
 
 /// Writes the status line and the header section.
@@ -127,13 +127,19 @@ pub(crate) fn write_head(
         Delimiter::Chunked => write_field(out, b"Transfer-Encoding", b"chunked"),
         Delimiter::Empty | Delimiter::Close => {}
     }
-    match (keeps_alive, shape.protocol) {
-        _ if is_switch => {}
+    if !is_switch {
+        write_persistence(out, shape.protocol, keeps_alive);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9112 §9.3.
+pub(super) fn write_persistence(out: &mut BytesMut, protocol: Protocol, keeps_alive: bool) {
+    match (keeps_alive, protocol) {
         (true, Protocol::Http10) => write_field(out, b"Connection", b"keep-alive"),
         (true, _) => {}
         (false, _) => write_field(out, b"Connection", b"close"),
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 fn write_fields(out: &mut BytesMut, fields: &HeaderMap<HeaderValue>, keep: impl Fn(&HeaderName) -> bool) {
@@ -144,11 +150,11 @@ fn write_fields(out: &mut BytesMut, fields: &HeaderMap<HeaderValue>, keep: impl 
     }
 }
 
-fn write_field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+pub(crate) fn write_field(out: &mut impl BufMut, name: &[u8], value: &[u8]) {
+    out.put_slice(name);
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
 }
 
 fn write_chunk_size(out: &mut BytesMut, bytes: usize) {

@@ -18,6 +18,7 @@ mod evidence;
 mod faults;
 mod fields;
 mod framing;
+mod hits;
 mod http2;
 mod http2_frames;
 mod http2_wire;
