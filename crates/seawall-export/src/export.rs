@@ -3,6 +3,7 @@
 use std::fmt;
 
 use seawall_http::UnixTime;
+use seawall_rules::limit::Limit;
 use seawall_rules::rule::Rule;
 use thiserror::Error;
 
@@ -37,12 +38,30 @@ pub struct Part {
     pub text: String,
 }
 
+/// A rule or a limit, by its name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Named {
+    /// A rule.
+    Rule(String),
+    /// A limit.
+    Limit(String),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(name) => write!(f, "rule `{name}`"),
+            Self::Limit(name) => write!(f, "limit `{name}`"),
+        }
+    }
+}
+
 /// Something that a target cannot say.
 #[derive(Clone, Debug, Eq, PartialEq, Error)]
-#[error("rule `{rule}`: {what} cannot be said: {why}")]
+#[error("{of}: {what} cannot be said: {why}")]
 pub struct Problem {
-    /// The rule.
-    pub rule: String,
+    /// Whose it is.
+    pub of: Named,
     /// The fact or action.
     pub what: String,
     /// Why not.
@@ -55,14 +74,14 @@ pub enum Note {
     /// The rule is not there.
     LeftOut {
         /// The rule.
-        rule: String,
+        of: Named,
         /// Why.
         why: Skip,
     },
     /// The rule is another one.
     Approximated {
         /// The rule.
-        rule: String,
+        of: Named,
         /// The fact or action.
         what: String,
         /// What stands in its place, and whether that is wider or narrower.
@@ -93,8 +112,8 @@ pub enum Skip {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LeftOut { rule, why } => {
-                write!(f, "rule `{rule}` is left out: ")?;
+            Self::LeftOut { of, why } => {
+                write!(f, "{of} is left out: ")?;
                 match why {
                     Skip::Observes => f.write_str("it only observes"),
                     Skip::Expired => f.write_str("it has expired"),
@@ -102,7 +121,7 @@ impl fmt::Display for Note {
                     Skip::Inexpressible(what, why) => write!(f, "{what} cannot be said: {why}"),
                 }
             }
-            Self::Approximated { rule, what, how } => write!(f, "rule `{rule}` is not exact: {what}: {how}"),
+            Self::Approximated { of, what, how } => write!(f, "{of} is not exact: {what}: {how}"),
             Self::Expires { rule, unix_secs } => {
                 write!(f, "rule `{rule}` expires at {unix_secs} (Unix time): remove it then")
             }
@@ -110,9 +129,15 @@ impl fmt::Display for Note {
     }
 }
 
-/// Rules, in the order in which they are tried, as a target's configuration; or everything that it cannot say.
-pub fn export(rules: &[Rule], target: Target, options: &Options) -> Result<Export, Vec<Problem>> {
-    let plan = crate::plan::plan(rules, target.language(), options)?;
+/// Rules, in the order in which they are tried, and limits, as a target's configuration; or everything that it cannot
+/// say.
+pub fn export(
+    rules: &[Rule],
+    limits: &[Limit],
+    target: Target,
+    options: &Options,
+) -> Result<Export, Vec<Problem>> {
+    let plan = crate::plan::plan(rules, limits, target.language(), options)?;
     let parts = target.parts(&plan);
     Ok(Export { parts, notes: plan.notes })
 }

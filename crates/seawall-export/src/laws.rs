@@ -160,7 +160,7 @@ proptest! {
 /// The first word of each line, and how many marks that open or close something it has outside of an expression.
 fn lines(test: Test, target: Target) -> Option<Vec<(String, usize)>> {
     let options = Options { approximate: false, now: UnixTime(0) };
-    let export = export(&[rule(Fact::UserAgent, test, None)], target, &options).ok()?;
+    let export = export(&[rule(Fact::UserAgent, test, None)], &[], target, &options).ok()?;
     let of = |line: &str| {
         let word = line.split_whitespace().next().filter(|word| !word.starts_with('"'));
         let word = word.unwrap_or_default().to_owned();
@@ -185,7 +185,7 @@ fn path_texts_become_what_a_target_sees() {
     let printed = |text: &str, target: Target| {
         let rule = rule(Fact::Path, Test::Exact(text.to_owned()), None);
         let options = Options { approximate: false, now: UnixTime(0) };
-        let export = export(&[rule], target, &options);
+        let export = export(&[rule], &[], target, &options);
         export.map(|export| export.parts.iter().map(|part| part.text.as_str()).collect::<String>())
     };
     let nginx = printed("/a b%25%0A", Target::Nginx).unwrap();
@@ -204,7 +204,7 @@ fn ranges_of_numbers_hold_of_exactly_their_numbers() {
     {
         let rule = rule(Fact::ContentLength, Test::Range { min, max }, None);
         let options = Options { approximate: false, now: UnixTime(0) };
-        let export = export(&[rule], Target::Nginx, &options).unwrap();
+        let export = export(&[rule], &[], Target::Nginx, &options).unwrap();
         let text = &export.parts[0].text;
         let (_, rest) = text.split_once("\"~").unwrap();
         let (expression, _) = rest.split_once('"').unwrap();
@@ -226,12 +226,14 @@ fn a_portion_is_named_as_what_cannot_be_said() {
     };
     for target in Target::ALL {
         let rules = std::slice::from_ref(&tried);
-        let problems = export(rules, *target, &Options { approximate: false, now: UnixTime(0) }).unwrap_err();
+        let problems =
+            export(rules, &[], *target, &Options { approximate: false, now: UnixTime(0) }).unwrap_err();
         assert_eq!(
             problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["rule `tried`: `portion` cannot be said: which clients it holds is known to this process alone"]
         );
-        let notes = export(rules, *target, &Options { approximate: true, now: UnixTime(0) }).unwrap().notes;
+        let notes =
+            export(rules, &[], *target, &Options { approximate: true, now: UnixTime(0) }).unwrap().notes;
         assert!(notes.iter().any(|note| note.to_string().contains("`portion`")), "{target}: {notes:?}");
     }
 }
@@ -244,7 +246,7 @@ fn fingerprints_are_named_as_what_cannot_be_said() {
         let rule = rule(fact, Test::Exact(text.to_owned()), None);
         for target in Target::ALL {
             let options = Options { approximate: false, now: UnixTime(0) };
-            let problems = export(std::slice::from_ref(&rule), *target, &options).unwrap_err();
+            let problems = export(std::slice::from_ref(&rule), &[], *target, &options).unwrap_err();
             assert!(problems.iter().any(|one| one.to_string().contains(name)), "{target}: {problems:?}");
         }
     }
@@ -280,7 +282,7 @@ fn what_stands_for_a_rule_can_be_said() {
     let options = Options { approximate: true, now: UnixTime(0) };
     for target in Target::ALL {
         let language = target.language();
-        let plan = crate::plan::plan(&rules, language, &options).unwrap();
+        let plan = crate::plan::plan(&rules, &[], language, &options).unwrap();
         for planned in &plan.rules {
             assert_eq!((language.says)(&planned.verdict), Ok(()), "{target}: {}", planned.description);
             let refuses = !matches!(planned.verdict, crate::plan::Verdict::Allow);

@@ -18,7 +18,7 @@ mod plan;
 mod regex;
 mod target;
 
-pub use export::{Export, Note, Options, Part, Problem, Skip, export};
+pub use export::{Export, Named, Note, Options, Part, Problem, Skip, export};
 #[doc(hidden)]
 pub use import::check_foreign_text;
 pub use import::{Import, LeftOut, Source, import};

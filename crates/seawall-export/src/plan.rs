@@ -2,6 +2,7 @@
 //! problem that names the rule and the fact.
 
 mod content_length;
+mod limits;
 mod path;
 mod query;
 mod referer;
@@ -10,16 +11,18 @@ mod spelling;
 #[cfg(test)]
 pub(crate) use path::lower as path_pattern;
 
+pub(crate) use limits::{Around, Counting, Limited};
+
 use std::net::IpAddr;
 
 use http::{HeaderName, StatusCode};
 use ipnet::{IpNet, Ipv4Net};
 use seawall_http::UnixTime;
 use seawall_rules::definition::describe;
-use seawall_rules::limit::{PartitionKey, Rate};
+use seawall_rules::limit::{Limit, PartitionKey, Rate};
 use seawall_rules::rule::{Action, Condition, Fact, Mode, Rule, Test};
 
-use crate::export::{Note, Options, Problem, Skip};
+use crate::export::{Named, Note, Options, Problem, Skip};
 use crate::pattern::Pattern;
 use crate::regex::{self, Printer};
 
@@ -94,6 +97,8 @@ pub(crate) struct Language {
     pub(crate) sees: fn(&Subject) -> Result<(), &'static str>,
     /// Whether a verdict can be said; why not.
     pub(crate) says: fn(&Verdict<'_>) -> Result<(), &'static str>,
+    /// Whether a limit can be said.
+    pub(crate) counts: fn(&Limited<'_>, &Around) -> Counting,
 }
 
 /// What the path that a target looks at is.
@@ -123,6 +128,8 @@ impl PathForm {
 #[derive(Debug, Default)]
 pub(crate) struct Plan<'r> {
     pub(crate) rules: Vec<Planned<'r>>,
+    /// After the rules, each counts what none of them decides about.
+    pub(crate) limits: Vec<Limited<'r>>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -130,12 +137,18 @@ impl Plan<'_> {
     /// Whether any rule looks at it.
     pub(crate) fn looks_at(&self, wanted: &Subject) -> bool {
         let of = |one: &Literal| matches!(&one.term, Term::Text(subject, _) | Term::Absent(subject) if subject == wanted);
-        self.rules.iter().any(|rule| rule.literals.iter().any(of))
+        self.literals().any(of) || self.limits.iter().any(|limit| limit.counts_by(wanted))
+    }
+
+    /// All tests, of rules and of limits.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &Literal> {
+        let limits = self.limits.iter().flat_map(|limit| &limit.literals);
+        self.rules.iter().flat_map(|rule| &rule.literals).chain(limits)
     }
 
     /// Whether any rule looks at the client's address.
     pub(crate) fn looks_at_client(&self) -> bool {
-        self.rules.iter().any(|rule| rule.literals.iter().any(|one| matches!(one.term, Term::Client(_))))
+        self.literals().any(|one| matches!(one.term, Term::Client(_))) || !self.limits.is_empty()
     }
 }
 
@@ -164,13 +177,14 @@ pub(crate) fn http_2_0(protocol: &str) -> &str {
 /// Plans rules for a language.
 pub(crate) fn plan<'r>(
     rules: &'r [Rule],
+    limits: &'r [Limit],
     language: &Language,
     options: &Options,
 ) -> Result<Plan<'r>, Vec<Problem>> {
     let mut plan = Plan::default();
     let mut problems = Vec::new();
     for rule in rules {
-        let note = |skip| Note::LeftOut { rule: rule.name.clone(), why: skip };
+        let note = |skip| Note::LeftOut { of: Named::Rule(rule.name.clone()), why: skip };
         if rule.mode == Mode::Observe {
             plan.notes.push(note(Skip::Observes));
             continue;
@@ -183,7 +197,7 @@ pub(crate) fn plan<'r>(
             match options.approximate {
                 true => plan.notes.push(note(Skip::Inexpressible(PORTION.0.to_owned(), PORTION.1))),
                 false => problems.push(Problem {
-                    rule: rule.name.clone(),
+                    of: Named::Rule(rule.name.clone()),
                     what: PORTION.0.to_owned(),
                     why: PORTION.1,
                 }),
@@ -198,12 +212,13 @@ pub(crate) fn plan<'r>(
             }
             Err(found) if options.approximate => approximate(rule, found, language, &mut plan),
             Err(found) => problems.extend(found.into_iter().map(|gap| Problem {
-                rule: rule.name.clone(),
+                of: Named::Rule(rule.name.clone()),
                 what: gap.what,
                 why: gap.why,
             })),
         }
     }
+    limits::plan(limits, language, options, &mut plan, &mut problems);
     match problems.is_empty() {
         true => Ok(plan),
         false => Err(problems),
@@ -252,9 +267,11 @@ fn one<'r>(rule: &'r Rule, language: &Language) -> Result<Option<Planned<'r>>, V
     if never {
         return Ok(None);
     }
-    let verdict = verdict(rule).and_then(|verdict| match (language.says)(&verdict) {
-        Ok(()) => Ok(verdict),
-        Err(why) => Err(why),
+    let verdict = verdict(rule).and_then(|verdict| {
+        if let Verdict::Limit { by, .. } = &verdict {
+            limits::sees_key(by, language)?;
+        }
+        (language.says)(&verdict).map(|()| verdict)
     });
     match verdict {
         Ok(verdict) if gaps.is_empty() => Ok(Some(planned(rule, literals, verdict))),
@@ -309,8 +326,12 @@ fn action_word(action: &Action) -> &'static str {
 /// gaps is left out if it refuses, and has the conditions left out if it allows: neither refuses a request that
 /// Seawall would pass.
 fn approximate<'r>(rule: &'r Rule, gaps: Vec<Gap>, language: &Language, plan: &mut Plan<'r>) {
-    let note = |what: &str, how| Note::Approximated { rule: rule.name.clone(), what: what.to_owned(), how };
-    let left_out = |skip| Note::LeftOut { rule: rule.name.clone(), why: skip };
+    let note = |what: &str, how| Note::Approximated {
+        of: Named::Rule(rule.name.clone()),
+        what: what.to_owned(),
+        how,
+    };
+    let left_out = |skip| Note::LeftOut { of: Named::Rule(rule.name.clone()), why: skip };
     let mut literals = Vec::new();
     for (index, condition) in rule.conditions.iter().enumerate() {
         let gap = gaps.iter().find(|gap| gap.condition == Some(index));
@@ -393,10 +414,10 @@ fn absorb<'r>(rule: &'r Rule, literals: Vec<Literal>, language: &Language, plan:
     if (language.says)(&refusal).is_err() || (language.sees)(&Subject::Method).is_err() {
         let what = action_word(&rule.action).to_owned();
         let why = Skip::Inexpressible(what, "nothing there answers from Seawall's cache");
-        return plan.notes.push(Note::LeftOut { rule: rule.name.clone(), why });
+        return plan.notes.push(Note::LeftOut { of: Named::Rule(rule.name.clone()), why });
     }
     plan.notes.push(Note::Approximated {
-        rule: rule.name.clone(),
+        of: Named::Rule(rule.name.clone()),
         what: action_word(&rule.action).to_owned(),
         how: "GET and HEAD pass, and no cache answers them; others are answered with 405, without `Allow`",
     });

@@ -273,7 +273,7 @@ pub struct RulesExport {
     /// The language
     #[arg(long, value_name = "TARGET", value_parser = export_targets())]
     pub to: ExportTarget,
-    /// A file of `[[rule]]` tables, `-` for standard input; without it, the rules that a running process applies
+    /// A file of `[[rule]]` tables, `-` for standard input; without it, the rules and limits that a running process applies
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
     /// Write a wider or narrower rule where the target cannot say one exactly, and tell which

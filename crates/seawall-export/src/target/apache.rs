@@ -10,11 +10,13 @@ use http::StatusCode;
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0,
+};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Decoded, tells_empty: false, fits, sees, says };
+    Language { path: PathForm::Decoded, tells_empty: false, fits, sees, says, counts };
 
 /// PCRE compiles no more than 64 KiB.
 const EXPRESSION_BYTES_MAX: usize = 40_000;
@@ -49,6 +51,10 @@ pub(super) fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
 /// Statuses that httpd has a text for; with another, it does not start.
 fn is_known(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400..=417 | 421..=426 | 428 | 429 | 431 | 451 | 500..=508 | 510 | 511)
+}
+
+fn counts(_: &Limited<'_>, _: &Around) -> Counting {
+    Counting::Not("its limiters count by address for each process, not at a rate")
 }
 
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {

@@ -8,11 +8,13 @@ use std::fmt::Write as _;
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0,
+};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Decoded, tells_empty: false, fits, sees, says };
+    Language { path: PathForm::Decoded, tells_empty: false, fits, sees, says, counts };
 
 /// Go repeats no more than 1000 times, and knows no other bound.
 const EXPRESSION_BYTES_MAX: usize = 40_000;
@@ -40,6 +42,10 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
         Verdict::Tarpit { .. } => Err("it cannot answer late"),
         Verdict::Limit { .. } => Err("it counts only with a module that is not its own"),
     }
+}
+
+fn counts(_: &Limited<'_>, _: &Around) -> Counting {
+    Counting::Not("it counts only with a module that is not its own")
 }
 
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {

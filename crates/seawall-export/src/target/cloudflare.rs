@@ -4,14 +4,15 @@
 //! A rule that allows is folded into those after it, negated. The path is the normalised one, in which letters, digits
 //! and `-._~/` are never encoded: only texts of these are exact.
 
+use seawall_rules::limit::KeyPart;
 use serde_json::json;
 
 use crate::export::Part;
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Subject, Term, Verdict};
+use crate::plan::{Around, Counting, Language, Limited, Literal, PathForm, Plan, Subject, Term, Verdict};
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Decoded, tells_empty: true, fits, sees, says };
+    Language { path: PathForm::Decoded, tells_empty: true, fits, sees, says, counts };
 
 /// Characters of one expression.
 const EXPRESSION_CHARS_MAX: usize = 4096;
@@ -55,6 +56,16 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
     }
 }
 
+fn counts(limit: &Limited<'_>, around: &Around) -> Counting {
+    match limit.by.0.as_slice() {
+        _ if around.before > 0 => Counting::Not("the free plan has one rate limiting rule"),
+        [KeyPart::Client] => Counting::Near(
+            "counted in windows of 10 s in each data centre, and refused for 10 s: what the free plan has",
+        ),
+        _ => Counting::Not("the free plan counts by client alone"),
+    }
+}
+
 /// A path whose spelling is not one alone.
 fn path_says(pattern: &Pattern) -> Result<(), &'static str> {
     let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~/".contains(octet);
@@ -86,13 +97,35 @@ pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     if rules.len() > RULES_MAX {
         notes.push(format!("{} custom rules, of which the free plan has {RULES_MAX}", rules.len()));
     }
-    let document = json!({
+    let limits: Vec<serde_json::Value> = plan.limits.iter().map(rate_limit).collect();
+    let mut document = json!({
         "notes": notes,
         "rules": rules,
     });
+    if !limits.is_empty() {
+        document["rate-limits"] = limits.into();
+    }
     let place =
         "custom rules: paste each expression, or send `rules` to the phase http_request_firewall_custom";
     vec![Part { name: "seawall-cloudflare.json", place, text: format!("{document:#}\n") }]
+}
+
+/// A rule for the phase http_ratelimit.
+fn rate_limit(limit: &Limited<'_>) -> serde_json::Value {
+    const PERIOD_SECS: u64 = 10;
+    let in_period = u128::from(limit.rate.requests) * u128::from(PERIOD_SECS) * 1000;
+    let steady = in_period.div_ceil(limit.rate.per.as_millis().max(1));
+    json!({
+        "description": crate::plan::one_line(&format!("Seawall: {}", limit.name)),
+        "expression": conjunction(&limit.literals),
+        "action": "block",
+        "ratelimit": {
+            "characteristics": ["cf.colo.id", "ip.src"],
+            "period": PERIOD_SECS,
+            "requests_per_period": steady.max(u128::from(limit.rate.burst)).min(u128::from(u32::MAX)) as u64,
+            "mitigation_timeout": PERIOD_SECS,
+        },
+    })
 }
 
 /// Expressions with the names of their rules, as few as fit.

@@ -7,15 +7,21 @@
 //! match the whole value, in octets, so that there is `\C*` around it. The path is the connection
 //! manager's normalised one, in which other octets than letters, digits and `-._~/` may be encoded or not.
 
+use std::time::Duration;
+
+use seawall_rules::limit::KeyPart;
+
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict,
+};
 use crate::regex::{Node, Printer};
 
 use super::yaml::{Entry, Yaml};
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::SpelledAsUrl, tells_empty: true, fits, sees, says };
+    Language { path: PathForm::SpelledAsUrl, tells_empty: true, fits, sees, says, counts };
 
 /// RE2 compiles no more than some MiB; this is far below it.
 const EXPRESSION_BYTES_MAX: usize = 40_000;
@@ -45,6 +51,28 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
     }
 }
 
+fn counts(limit: &Limited<'_>, around: &Around) -> Counting {
+    if limit.rate.per < FILL_MIN {
+        return Counting::Not("it refills every 50 ms at the most");
+    }
+    if limit.literals.iter().any(|one| matches!(one.term, Term::Client(_))) {
+        return Counting::Not("what it counts cannot depend on the client's network");
+    }
+    let part = |wanted: fn(&KeyPart) -> bool| limit.by.0.iter().any(wanted);
+    match () {
+        () if part(|part| matches!(part, KeyPart::Host | KeyPart::Path | KeyPart::QueryShape)) => {
+            Counting::Not("it counts by the host and the target as they were sent")
+        }
+        () if around.allows => Counting::Near("what a rule allows is counted too"),
+        () if part(|part| matches!(part, KeyPart::UserAgent | KeyPart::Field(_))) => {
+            Counting::Near("a request without the field is not counted")
+        }
+        () => Counting::Exact,
+    }
+}
+
+const FILL_MIN: Duration = Duration::from_millis(50);
+
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     let mut filter = head(plan, "#");
     if plan.looks_at_client() {
@@ -53,12 +81,16 @@ pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
         );
     }
     filter.push_str(&rbac(plan).print());
+    for (number, limit) in plan.limits.iter().enumerate() {
+        filter.push_str(&format!("# {}: {}\n", limit.name, limit.description));
+        filter.push_str(&Yaml::list([counted(number, limit)]).print());
+    }
     let mut manager = head(&Plan::default(), "#");
     manager.push_str(&settings(plan).print());
     vec![
         Part {
             name: "seawall-envoy-filter.yaml",
-            place: "the first two of `http_filters` of the HTTP connection manager",
+            place: "the first of `http_filters` of the HTTP connection manager",
             text: filter,
         },
         Part {
@@ -266,6 +298,136 @@ fn host(node: Node) -> Node {
         }
     }
     with_port(node.of_lower_case())
+}
+
+// === limits ===
+
+/// A bucket for each value that comes, as many as are remembered.
+fn counted(number: usize, limit: &Limited<'_>) -> Yaml {
+    let mut actions = Vec::new();
+    let mut entries = Vec::new();
+    for literal in &limit.literals {
+        actions.push(counted_if(literal));
+        let entry = [("key", Yaml::text("header_match")), ("value", Yaml::text("holds"))];
+        entries.push(Yaml::map(entry));
+    }
+    for part in &limit.by.0 {
+        let (action, key) = counted_by(part);
+        actions.push(action);
+        entries.push(Yaml::one("key", Yaml::text(key)));
+    }
+    if actions.is_empty() {
+        let all = [("descriptor_key", Yaml::text("all")), ("descriptor_value", Yaml::text("all"))];
+        actions.push(Yaml::one("generic_key", Yaml::map(all)));
+        entries.push(Yaml::map([("key", Yaml::text("all")), ("value", Yaml::text("all"))]));
+    }
+    let rate = limit.rate;
+    let bucket = |most: u32, fill: u32, ms: u128| {
+        let interval = format!("{}.{:03}s", ms / 1000, ms % 1000);
+        Yaml::map([
+            ("max_tokens", Yaml::bare(most)),
+            ("tokens_per_fill", Yaml::bare(fill)),
+            ("fill_interval", Yaml::text(interval)),
+        ])
+    };
+    let descriptor = Yaml::map([
+        ("entries", Yaml::List(entries)),
+        ("token_bucket", bucket(rate.burst, rate.requests, rate.per.as_millis())),
+    ]);
+    let always = || {
+        let all = [("numerator", Yaml::bare(100)), ("denominator", Yaml::bare("HUNDRED"))];
+        Yaml::one("default_value", Yaml::map(all))
+    };
+    let status = format!("envoy; error=http_request_denied; details=\"limit {}\"", limit.name);
+    let field = [("key", Yaml::text("proxy-status")), ("value", Yaml::text(format(&status)))];
+    let config = Yaml::map([
+        (
+            "@type",
+            Yaml::text("type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"),
+        ),
+        ("stat_prefix", Yaml::text(format!("seawall_limit_{number}"))),
+        // What no limit is about has a bucket that is never empty.
+        ("token_bucket", bucket(u32::MAX, u32::MAX, 1000)),
+        ("always_consume_default_token_bucket", Yaml::bare(false)),
+        ("filter_enabled", always()),
+        ("filter_enforced", always()),
+        ("response_headers_to_add", Yaml::list([Yaml::one("header", Yaml::map(field))])),
+        ("rate_limits", Yaml::list([Yaml::one("actions", Yaml::List(actions))])),
+        ("descriptors", Yaml::list([descriptor])),
+        ("max_dynamic_descriptors", Yaml::bare(BUCKETS)),
+    ]);
+    Yaml::map([("name", Yaml::text(format!("seawall.limit.{number}"))), ("typed_config", config)])
+}
+
+/// Values that are remembered at a time; the one that is not seen for longest goes.
+const BUCKETS: u32 = 100_000;
+
+fn counted_by(part: &KeyPart) -> (Yaml, &'static str) {
+    let masked = |v4: u8, v6: u8| {
+        let lengths = [("v4_prefix_mask_len", Yaml::bare(v4)), ("v6_prefix_mask_len", Yaml::bare(v6))];
+        (Yaml::one("masked_remote_address", Yaml::map(lengths)), "masked_remote_address")
+    };
+    let field = |name: &str, key: &'static str| {
+        let field = [("header_name", Yaml::text(name)), ("descriptor_key", Yaml::text(key))];
+        (Yaml::one("request_headers", Yaml::map(field)), key)
+    };
+    match part {
+        // One household's /64.
+        KeyPart::Client => masked(32, 64),
+        KeyPart::Network { v4, v6 } => masked(*v4, *v6),
+        KeyPart::UserAgent => field("user-agent", "user-agent"),
+        KeyPart::Field(name) => field(name.as_str(), "field"),
+        KeyPart::Method | KeyPart::Host | KeyPart::Path | KeyPart::QueryShape => field(":method", "method"),
+    }
+}
+
+/// Without what must hold, nothing is counted.
+fn counted_if(literal: &Literal) -> Yaml {
+    let (matcher, negated) = match &literal.term {
+        Term::Absent(subject) => {
+            let present = [("name", Yaml::text(name(subject))), ("present_match", Yaml::bare(true))];
+            (Yaml::map(present), !literal.negated)
+        }
+        Term::Text(subject, pattern) => {
+            let matcher = match (subject, pattern) {
+                (Subject::Path, pattern) => expression(&before_query(pattern.node())),
+                (subject, Pattern::OneOf(_)) if *subject != Subject::Host => expression(&pattern.node()),
+                (subject, pattern) => {
+                    matchers(subject, pattern).pop().unwrap_or_else(|| expression(&Node::Never))
+                }
+            };
+            let test = [("name", Yaml::text(name(subject))), ("string_match", matcher)];
+            (Yaml::map(test), literal.negated)
+        }
+        // Said to be impossible before.
+        Term::Client(_) => (Yaml::map::<&str>([]), false),
+    };
+    let test = [
+        ("descriptor_value", Yaml::text("holds")),
+        ("expect_match", Yaml::bare(!negated)),
+        ("headers", Yaml::list([matcher])),
+    ];
+    Yaml::one("header_value_match", Yaml::map(test))
+}
+
+/// An expression about the path, for a target that has its query behind it.
+fn before_query(node: Node) -> Node {
+    fn with_query(node: Node) -> Node {
+        let each = |nodes: Vec<Node>| nodes.into_iter().map(with_query).collect();
+        match node {
+            Node::End => {
+                let query = vec![Node::literal(b"?"), Node::Octet(vec![(0, 255)]).star()];
+                Node::Concat(vec![Node::Any(vec![Node::Concat(query)]).optional(), Node::End])
+            }
+            Node::Concat(parts) => Node::Concat(each(parts)),
+            Node::Any(parts) => Node::Any(each(parts)),
+            Node::Repeat(inner, min, max) => Node::Repeat(Box::new(with_query(*inner)), min, max),
+            other => other,
+        }
+    }
+    // It begins within the path; no class of it holds a bare `?`.
+    let before = Node::none_of(b"?").star();
+    Node::Concat(vec![Node::Start, before, Node::Any(vec![with_query(node)])])
 }
 
 // === what they are told ===

@@ -10,10 +10,10 @@ use serde_json::json;
 use super::vcl::{acls, fields, fits, long_string, path, sees, test};
 use crate::export::{Part, head};
 use crate::pattern::{Pattern, plain};
-use crate::plan::{Language, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{Around, Counting, Language, Limited, PathForm, Plan, Planned, Subject, Term, Verdict};
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Encoded, tells_empty: true, fits, sees, says };
+    Language { path: PathForm::Encoded, tells_empty: true, fits, sees, says, counts };
 
 /// Not used by Fastly itself, which leaves 600 to 699 to its users.
 const STATUS: u16 = 619;
@@ -32,6 +32,10 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
         Verdict::Tarpit { .. } => Err("it cannot answer late"),
         Verdict::Limit { .. } => Err("it counts in windows of its own lengths, if that was ordered"),
     }
+}
+
+fn counts(_: &Limited<'_>, _: &Around) -> Counting {
+    Counting::Not("it counts where edge rate limiting was bought, in windows of its own lengths")
 }
 
 /// As snippets.
@@ -150,7 +154,7 @@ fn condition(number: usize, rule: &Planned<'_>) -> String {
             let not = if literal.negated { "!" } else { "" };
             format!("{not}table.contains({}, {})", table_name(number, index), variable(subject))
         }
-        _ => test(number, index, literal, variable),
+        _ => test(&number.to_string(), index, literal, variable),
     };
     rule.literals.iter().enumerate().map(one).collect::<Vec<_>>().join(" && ")
 }

@@ -6,14 +6,18 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use seawall_rules::limit::KeyPart;
+
 use crate::export::{Part, head};
 use crate::normal::{BEFORE_CLIMBING, CLIMB, CLIMBS, ENCODE, ROOT, Step};
 use crate::pattern::{Pattern, plain};
-use crate::plan::{Language, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict,
+};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Encoded, tells_empty: true, fits, sees, says };
+    Language { path: PathForm::Encoded, tells_empty: true, fits, sees, says, counts };
 
 /// PCRE compiles no more than 64 KiB.
 const EXPRESSION_BYTES_MAX: usize = 40_000;
@@ -45,6 +49,21 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
     }
 }
 
+fn counts(limit: &Limited<'_>, around: &Around) -> Counting {
+    if around.before >= COUNTERS {
+        return Counting::Not("it has three counters for one request");
+    }
+    match limit.by.0.as_slice() {
+        [] => Counting::Near("counted in a sliding window, together, not at a steady rate with a burst"),
+        [KeyPart::QueryShape] => Counting::Not("it does not see the query's shape as one value"),
+        [_] => Counting::Near("counted in a sliding window, not at a steady rate with a burst"),
+        _ => Counting::Not("it counts by one thing at a time"),
+    }
+}
+
+/// Stick counters of one request, unless it was built or set otherwise.
+const COUNTERS: usize = 3;
+
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     let mut out = head(plan, "#");
     if plan.looks_at_client() {
@@ -62,9 +81,66 @@ pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
     for (number, rule) in plan.rules.iter().enumerate() {
         one(number, rule, &mut out);
     }
+    for (number, limit) in plan.limits.iter().enumerate() {
+        counted(number, limit, &mut out);
+    }
     let place = "its lines belong in the `frontend` section, before other `http-request` lines";
-    vec![Part { name: "seawall-haproxy.cfg", place, text: out }]
+    let mut parts = vec![Part { name: "seawall-haproxy.cfg", place, text: out }];
+    if !plan.limits.is_empty() {
+        let place = "sections of their own: what the limits count";
+        parts.push(Part { name: "seawall-haproxy-tables.cfg", place, text: tables(plan) });
+    }
+    parts
 }
+
+// === limits ===
+
+/// What passes is counted, what is refused is not.
+fn counted(number: usize, limit: &Limited<'_>, out: &mut String) {
+    let _ = writeln!(out, "\n# {}: {}", limit.name, limit.description);
+    let when = conditions(&format!("limit_{number}"), &limit.literals, out);
+    let table = format!("seawall_limit_{number}");
+    let (key, _) = key(limit.by.0.first());
+    let if_any = if when.is_empty() { String::new() } else { format!(" if{when}") };
+    let _ = writeln!(out, "http-request track-sc{number} {key} table {table}{if_any}");
+    let (requests, _) = limit.window();
+    let text = body_of("Too many requests.", "Limit", limit.name);
+    let _ = writeln!(
+        out,
+        "http-request deny status 429{text} if{when} {{ sc_gpc0_rate({number},{table}) ge {requests} }}"
+    );
+    let _ = writeln!(out, "http-request sc-inc-gpc0({number}){if_any}");
+}
+
+fn tables(plan: &Plan<'_>) -> String {
+    let mut out = head(&Plan::default(), "#");
+    for (number, limit) in plan.limits.iter().enumerate() {
+        let (_, kind) = key(limit.by.0.first());
+        let (_, window) = limit.window();
+        let _ = writeln!(
+            out,
+            "\nbackend seawall_limit_{number}\n    stick-table type {kind} size 100k expire {window}ms store gpc0_rate({window}ms)"
+        );
+    }
+    out
+}
+
+/// What a limit counts by, and what its table holds.
+fn key(part: Option<&KeyPart>) -> (String, &'static str) {
+    match part {
+        None => ("int(1)".to_owned(), "integer"),
+        // One household's /64.
+        Some(KeyPart::Client) => ("src,ipmask(32,64)".to_owned(), "ipv6"),
+        Some(KeyPart::Network { v4, v6 }) => (format!("src,ipmask({v4},{v6})"), "ipv6"),
+        Some(KeyPart::Host) => (sample(&Subject::Host), TEXT),
+        Some(KeyPart::Method) => ("method".to_owned(), TEXT),
+        Some(KeyPart::Path | KeyPart::QueryShape) => (sample(&Subject::Path), TEXT),
+        Some(KeyPart::UserAgent) => ("req.fhdr(user-agent)".to_owned(), TEXT),
+        Some(KeyPart::Field(name)) => (format!("req.fhdr({name})"), TEXT),
+    }
+}
+
+const TEXT: &str = "string len 200";
 
 /// A frontend has one time for all; the longest is taken.
 fn tarpit_time(plan: &Plan<'_>, out: &mut String) {
@@ -103,14 +179,7 @@ fn path(out: &mut String) {
 
 fn one(number: usize, rule: &Planned<'_>, out: &mut String) {
     let _ = writeln!(out, "\n# {}: {}", rule.name, rule.description);
-    let mut condition = String::new();
-    for (index, literal) in rule.literals.iter().enumerate() {
-        let name = format!("seawall_{number}_{index}");
-        acl(&name, &literal.term, out);
-        // That something is absent is said as the opposite of its presence.
-        let negated = literal.negated != matches!(literal.term, Term::Absent(_));
-        let _ = write!(condition, "{}{name}", if negated { " !" } else { " " });
-    }
+    let condition = conditions(&number.to_string(), &rule.literals, out);
     let when = if condition.is_empty() { String::new() } else { format!(" if{condition}") };
     let _ = match &rule.verdict {
         Verdict::Allow => writeln!(out, "http-request allow{when}"),
@@ -130,6 +199,19 @@ fn one(number: usize, rule: &Planned<'_>, out: &mut String) {
         }
         Verdict::Limit { .. } => Ok(()),
     };
+}
+
+/// Writes what is tested; gives what must hold.
+fn conditions(number: &str, literals: &[Literal], out: &mut String) -> String {
+    let mut condition = String::new();
+    for (index, literal) in literals.iter().enumerate() {
+        let name = format!("seawall_{number}_{index}");
+        acl(&name, &literal.term, out);
+        // That something is absent is said as the opposite of its presence.
+        let negated = literal.negated != matches!(literal.term, Term::Absent(_));
+        let _ = write!(condition, "{}{name}", if negated { " !" } else { " " });
+    }
+    condition
 }
 
 fn acl(name: &str, term: &Term, out: &mut String) {
@@ -205,7 +287,11 @@ fn tests(subject: &Subject, pattern: &Pattern) -> Vec<String> {
 /// What the person refused reads.
 fn body(name: &str, text: Option<&str>) -> String {
     let text = text.unwrap_or("This request was refused by a rule of this site.");
-    format!(" content-type text/plain string \"{}\\nRule: {name}\\n\"", quote(text))
+    body_of(text, "Rule", name)
+}
+
+fn body_of(text: &str, kind: &str, name: &str) -> String {
+    format!(" content-type text/plain string \"{}\\n{kind}: {name}\\n\"", quote(text))
 }
 
 /// A text inside double quotes, where environment variables are known.

@@ -9,11 +9,13 @@ use ipnet::IpNet;
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict, http_2_0,
+};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::DecodedAsForm, tells_empty: true, fits, sees, says };
+    Language { path: PathForm::DecodedAsForm, tells_empty: true, fits, sees, says, counts };
 
 const EXPRESSION_BYTES_MAX: usize = 40_000;
 
@@ -41,6 +43,10 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
         Verdict::Tarpit { .. } => Err("it cannot answer late"),
         Verdict::Limit { .. } => Err("it counts in windows, in a file"),
     }
+}
+
+fn counts(_: &Limited<'_>, _: &Around) -> Counting {
+    Counting::Not("it counts in windows, in a file")
 }
 
 pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {

@@ -12,11 +12,13 @@ use seawall_rules::limit::{KeyPart, PartitionKey, Rate};
 
 use crate::export::{Part, head};
 use crate::pattern::Pattern;
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict,
+};
 use crate::regex::{Node, Printer};
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Decoded, tells_empty: false, fits, sees, says };
+    Language { path: PathForm::Decoded, tells_empty: false, fits, sees, says, counts };
 
 /// nginx reads no longer parameter than 4096 bytes. Longer texts that stand at one end are tested piece by piece.
 const EXPRESSION_BYTES_MAX: usize = 4000;
@@ -48,6 +50,13 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
         Verdict::Allow | Verdict::Refuse { .. } | Verdict::Drop => Ok(()),
         Verdict::Tarpit { .. } => Err("it cannot answer late"),
         Verdict::Limit { rate, by } => limit_says(rate, by),
+    }
+}
+
+fn counts(limit: &Limited<'_>, _: &Around) -> Counting {
+    match limit_says(&limit.rate, limit.by) {
+        Ok(()) => Counting::Exact,
+        Err(why) => Counting::Not(why),
     }
 }
 
@@ -102,36 +111,44 @@ fn http(plan: &Plan<'_>) -> String {
         out.push_str("map $http_host $seawall_host { \"\" \"\"; default $host; }\n");
     }
     for (number, rule) in plan.rules.iter().enumerate() {
-        rule_map(number, rule, &mut out);
+        let _ = writeln!(out, "\n# {}: {}", rule.name, rule.description);
+        rule_map(&number.to_string(), &rule.literals, &mut out);
     }
     verdict_map(plan, &mut out);
     for (number, rule) in plan.rules.iter().enumerate() {
         if let Verdict::Limit { rate, by } = &rule.verdict {
-            limit_zone(number, rate, by, plan, &mut out);
+            let _ = writeln!(out, "\n# {}: what it counts, by what, how fast.", rule.name);
+            let before = format!("$seawall_{number}_before");
+            first_of(&deciding(plan, number), &before, plan, &mut out);
+            limit_zone(&number.to_string(), &before, rate, by, &mut out);
         }
+    }
+    for (number, limit) in plan.limits.iter().enumerate() {
+        let _ = writeln!(out, "\n# {}: {}", limit.name, limit.description);
+        let number = format!("limit_{number}");
+        rule_map(&number, &limit.literals, &mut out);
+        limit_zone(&number, "$seawall_rule", &limit.rate, limit.by, &mut out);
     }
     out
 }
 
 fn uses(plan: &Plan<'_>, wanted: &Subject) -> bool {
-    let subject = |one: &Literal| matches!(&one.term, Term::Text(subject, _) | Term::Absent(subject) if subject == wanted);
     let counted = |rule: &Planned<'_>| match &rule.verdict {
         Verdict::Limit { by, .. } => by.0.contains(&KeyPart::Host) && *wanted == Subject::Host,
         _ => false,
     };
-    plan.rules.iter().any(|rule| rule.literals.iter().any(subject) || counted(rule))
+    plan.looks_at(wanted) || plan.rules.iter().any(counted)
 }
 
 /// `$seawall_N` is 1 if rule N matches.
-fn rule_map(number: usize, rule: &Planned<'_>, out: &mut String) {
-    let _ = writeln!(out, "\n# {}: {}", rule.name, rule.description);
+fn rule_map(number: &str, literals: &[Literal], out: &mut String) {
     let mut all = String::new();
-    for (index, literal) in rule.literals.iter().enumerate() {
+    for (index, literal) in literals.iter().enumerate() {
         let variable = format!("$seawall_{number}_{index}");
         literal_map(&variable, literal, out);
         all.push_str(&variable);
     }
-    let (key, value) = match rule.literals.len() {
+    let (key, value) = match literals.len() {
         0 => (String::from("\"\""), String::from("\"\"")),
         count => (format!("\"{all}\""), format!("\"{}\"", "1".repeat(count))),
     };
@@ -267,15 +284,13 @@ fn first_of(numbers: &[usize], variable: &str, plan: &Plan<'_>, out: &mut String
 }
 
 /// An empty key is not counted: the key is empty if an earlier rule decides, or this one does not match.
-fn limit_zone(number: usize, rate: &Rate, by: &PartitionKey, plan: &Plan<'_>, out: &mut String) {
-    let name = plan.rules[number].name;
-    let _ = writeln!(out, "\n# {name}: what it counts, by what, how fast.");
-    first_of(&deciding(plan, number), &format!("$seawall_{number}_before"), plan, out);
+fn limit_zone(number: &str, before: &str, rate: &Rate, by: &PartitionKey, out: &mut String) {
     let key: Vec<String> = by.0.iter().map(key_part).collect();
-    let key = if key.is_empty() { "all".to_owned() } else { key.join("\\n") };
+    // Something stands there where all values are empty: a field that is absent counts.
+    let key = format!(":{}", key.join("\\n"));
     let _ = writeln!(
         out,
-        "map \"$seawall_{number}_before:$seawall_{number}\" $seawall_{number}_key {{\n    \
+        "map \"{before}:$seawall_{number}\" $seawall_{number}_key {{\n    \
          default \"\";\n    \":1\" \"{key}\";\n}}"
     );
     let rate = whole_rate(rate).unwrap_or_default();
@@ -321,16 +336,26 @@ fn server(plan: &Plan<'_>) -> String {
                 );
             }
             Verdict::Limit { rate, .. } => {
-                let burst = rate.burst.saturating_sub(1);
-                let burst = if burst == 0 { String::new() } else { format!(" burst={burst} nodelay") };
-                let _ = writeln!(out, "limit_req zone=seawall_{number}{burst};");
+                let _ = writeln!(out, "limit_req zone=seawall_{number}{};", burst(rate));
             }
         }
     }
-    if plan.rules.iter().any(|rule| matches!(rule.verdict, Verdict::Limit { .. })) {
+    for (number, limit) in plan.limits.iter().enumerate() {
+        let _ = writeln!(out, "limit_req zone=seawall_limit_{number}{};", burst(&limit.rate));
+    }
+    let limits = |rule: &Planned<'_>| matches!(rule.verdict, Verdict::Limit { .. });
+    if !plan.limits.is_empty() || plan.rules.iter().any(limits) {
         out.push_str("limit_req_status 429;\n");
     }
     out
+}
+
+/// What may come at once after the first.
+fn burst(rate: &Rate) -> String {
+    match rate.burst.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" burst={more} nodelay"),
+    }
 }
 
 /// What the person refused reads, quoted.

@@ -8,15 +8,18 @@
 use std::collections::BTreeSet;
 
 use http::StatusCode;
+use seawall_rules::limit::KeyPart;
 
 use super::yaml::{Entry, Yaml};
 use crate::export::{Part, head};
 use crate::pattern::{Pattern, plain};
-use crate::plan::{Language, Literal, PathForm, Plan, Planned, Subject, Term, Verdict};
+use crate::plan::{
+    Around, Counting, Language, Limited, Literal, PathForm, Plan, Planned, Subject, Term, Verdict,
+};
 use crate::regex::Printer;
 
 pub(crate) const LANGUAGE: Language =
-    Language { path: PathForm::Spelled, tells_empty: true, fits, sees, says };
+    Language { path: PathForm::Spelled, tells_empty: true, fits, sees, says, counts };
 
 /// Go repeats no more than 1000 times, and knows no other bound.
 const EXPRESSION_BYTES_MAX: usize = 40_000;
@@ -76,6 +79,19 @@ fn says(verdict: &Verdict<'_>) -> Result<(), &'static str> {
     }
 }
 
+fn counts(limit: &Limited<'_>, around: &Around) -> Counting {
+    if !limit.literals.is_empty() {
+        return Counting::Not("a middleware counts all that its router takes");
+    }
+    match limit.by.0.as_slice() {
+        [KeyPart::Client | KeyPart::Host | KeyPart::UserAgent | KeyPart::Field(_)] if around.allows => {
+            Counting::Near("what a rule allows is counted too")
+        }
+        [KeyPart::Client | KeyPart::Host | KeyPart::UserAgent | KeyPart::Field(_)] => Counting::Exact,
+        _ => Counting::Not("it counts by client, host or one field"),
+    }
+}
+
 /// Statuses that Go has a text for; with another, the middleware is not made.
 const fn is_known(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400..=418 | 421..=426 | 428 | 429 | 431 | 451 | 500..=508 | 510 | 511)
@@ -87,6 +103,10 @@ pub(crate) fn parts(plan: &Plan<'_>) -> Vec<Part> {
         routers.push_str(
             "# The client is the other end of the connection; behind a CDN or proxy, that is the CDN.\n",
         );
+    }
+    for limit in &plan.limits {
+        let name = limit_name(limit);
+        routers.push_str(&format!("# Name `{name}` among the `middlewares` of your routers.\n"));
     }
     let mut http = vec![Entry::new("routers", self::routers(plan, Tls::Off))];
     http.push(Entry::new("middlewares", middlewares(plan)));
@@ -170,7 +190,32 @@ fn middlewares(plan: &Plan<'_>) -> Yaml {
         let headers = Yaml::one("headers", Yaml::one("customResponseHeaders", Yaml::Map(fields)));
         all.push(Entry::new(format!("seawall-{}", rule.name), headers));
     }
+    for limit in &plan.limits {
+        let counted = Yaml::one("rateLimit", rate_limit(limit));
+        all.push(Entry::with_comment(limit_name(limit), counted, limit.description.clone()));
+    }
     Yaml::Map(all)
+}
+
+/// Names of rules have no slash.
+fn limit_name(limit: &Limited<'_>) -> String {
+    format!("seawall-limit/{}", limit.name)
+}
+
+fn rate_limit(limit: &Limited<'_>) -> Yaml {
+    let criterion = match limit.by.0.first() {
+        Some(KeyPart::Host) => Yaml::one("requestHost", Yaml::bare(true)),
+        Some(KeyPart::UserAgent) => Yaml::one("requestHeaderName", Yaml::text("User-Agent")),
+        Some(KeyPart::Field(name)) => Yaml::one("requestHeaderName", Yaml::text(name.as_str())),
+        // One household's /64.
+        _ => Yaml::one("ipStrategy", Yaml::one("ipv6Subnet", Yaml::bare(64))),
+    };
+    Yaml::map([
+        ("average", Yaml::bare(limit.rate.requests)),
+        ("period", Yaml::text(format!("{}ms", limit.rate.per.as_millis()))),
+        ("burst", Yaml::bare(limit.rate.burst)),
+        ("sourceCriterion", criterion),
+    ])
 }
 
 fn conjunction(literals: &[Literal]) -> String {

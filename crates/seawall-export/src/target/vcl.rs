@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::normal::{BEFORE_CLIMBING, CLIMB, CLIMBS, ENCODE, ROOT, Step};
 use crate::pattern::{Pattern, plain};
-use crate::plan::{Literal, Plan, Planned, Subject, Term, http_2_0};
+use crate::plan::{Literal, Plan, Subject, Term, http_2_0};
 use crate::regex::Printer;
 
 /// PCRE compiles no more than 64 KiB.
@@ -31,16 +31,18 @@ pub(super) fn fields(plan: &Plan<'_>) -> Vec<String> {
         Term::Text(Subject::Field(name), _) => Some(name.as_str().to_owned()),
         _ => None,
     };
-    let mut names: Vec<String> =
-        plan.rules.iter().flat_map(|rule| rule.literals.iter().filter_map(of)).collect();
+    let mut names: Vec<String> = plan.literals().filter_map(of).collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
 pub(super) fn acls(plan: &Plan<'_>, out: &mut String) {
-    for (number, rule) in plan.rules.iter().enumerate() {
-        for (index, literal) in rule.literals.iter().enumerate() {
+    let rules = plan.rules.iter().enumerate().map(|(number, rule)| (number.to_string(), &rule.literals));
+    let limits = plan.limits.iter().enumerate();
+    let limits = limits.map(|(number, limit)| (format!("limit_{number}"), &limit.literals));
+    for (number, literals) in rules.chain(limits) {
+        for (index, literal) in literals.iter().enumerate() {
             let Term::Client(networks) = &literal.term else { continue };
             let _ = writeln!(out, "\nacl seawall_{number}_{index} {{");
             for network in networks {
@@ -73,18 +75,18 @@ pub(super) fn path(variable: &str, raw: &str, decode: &str, out: &mut String) {
     out.push_str("    }\n");
 }
 
-pub(super) fn condition(number: usize, rule: &Planned<'_>, variable: fn(&Subject) -> String) -> String {
-    if rule.literals.is_empty() {
+pub(super) fn condition(number: &str, literals: &[Literal], variable: fn(&Subject) -> String) -> String {
+    if literals.is_empty() {
         return "true".to_owned();
     }
-    let literals = rule.literals.iter().enumerate();
+    let literals = literals.iter().enumerate();
     let tests: Vec<String> =
         literals.map(|(index, literal)| test(number, index, literal, variable)).collect();
     tests.join(" && ")
 }
 
 pub(super) fn test(
-    number: usize,
+    number: &str,
     index: usize,
     literal: &Literal,
     variable: fn(&Subject) -> String,

@@ -40,7 +40,7 @@ fn cloudflare_s_engine_blocks_what_the_rules_refuse() {
 }
 
 fn check(rules: &[seawall_rules::rule::Rule], requests: &[Request]) {
-    let export = export(rules, Target::Cloudflare, &EXACTLY).unwrap();
+    let export = export(rules, &[], Target::Cloudflare, &EXACTLY).unwrap();
     let document: Value = serde_json::from_str(&export.parts[0].text).unwrap();
     let expressions: Vec<String> = document["rules"]
         .as_array()

@@ -29,7 +29,7 @@ pub(crate) type KnownLimit = fn(&Request) -> Option<&'static str>;
 /// The rules that a target can say, and what it says of the others.
 pub(crate) fn expressible(target: Target, rules: Vec<Rule>) -> (Vec<Rule>, Vec<String>) {
     let mut problems = Vec::new();
-    let fine = |rule: &Rule| match export(std::slice::from_ref(rule), target, &EXACTLY) {
+    let fine = |rule: &Rule| match export(std::slice::from_ref(rule), &[], target, &EXACTLY) {
         Ok(_) => true,
         Err(found) => {
             problems.extend(found.iter().map(ToString::to_string));
@@ -66,7 +66,7 @@ fn check<S: Server>(
     start: &impl Fn(&Export) -> S,
     limit: KnownLimit,
 ) {
-    let export = export(rules, target, &EXACTLY).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let export = export(rules, &[], target, &EXACTLY).unwrap_or_else(|problems| panic!("{problems:?}"));
     let server = start(&export);
     let oracle = Oracle::new(rules);
     let (mut compared, mut refused, mut limited) = (0, 0, 0);

@@ -26,14 +26,15 @@ fn haproxy_answers_as_the_rules_do() {
     insta::assert_snapshot!(problems);
 }
 
-fn start(export: &Export) -> Haproxy {
-    let [part] = export.parts.as_slice() else { panic!("{:?}", export.parts) };
+pub(crate) fn start(export: &Export) -> Haproxy {
+    let [part, tables @ ..] = export.parts.as_slice() else { panic!("{:?}", export.parts) };
+    let tables: String = tables.iter().map(|part| part.text.as_str()).collect();
     let dir = Dir::new();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let configuration = format!(
         "global\n    tune.bufsize 65536\ndefaults\n    mode http\n    timeout client 10s\n    timeout server 10s\n    \
          timeout connect 10s\nfrontend web\n    bind {address}\n{}\n    default_backend site\nbackend site\n    \
-         http-request return status 200\n",
+         http-request return status 200\n{tables}",
         part.text
     );
     let file = dir.write("haproxy.cfg", configuration);

@@ -10,6 +10,7 @@ mod compare;
 mod envoy;
 mod fastly;
 mod haproxy;
+mod limits;
 mod modsecurity;
 mod nftables;
 mod nginx;

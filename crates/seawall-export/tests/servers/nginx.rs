@@ -27,7 +27,7 @@ fn start(export: &Export) -> Nginx {
     start_with(export, "location / { return 200 \"passed\"; }")
 }
 
-fn start_with(export: &Export, site: &str) -> Nginx {
+pub(crate) fn start_with(export: &Export, site: &str) -> Nginx {
     let [http, server] = export.parts.as_slice() else { panic!("{:?}", export.parts) };
     Nginx::builder()
         .http("large_client_header_buffers 4 32k;")
@@ -87,7 +87,7 @@ fn nginx_counts_as_the_rules_do() {
         rule("late-open", path("/x/late/"), Action::Allow),
         rule("once", path("/once/"), limit(Rate { burst: 1, ..rate }, PartitionKey(Vec::new()))),
     ];
-    let export = export(&rules, Target::Nginx, &EXACTLY).unwrap();
+    let export = export(&rules, &[], Target::Nginx, &EXACTLY).unwrap();
     // A `return` would answer before anything is counted.
     let nginx = start_with(&export, "location / { try_files /index.html =404; }");
     let oracle = Oracle::new(&rules);

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use seawall_http::h1::{FieldStorage, HeadBounds, HeadScanner, Scan, parse};
 use seawall_http::target::{normalise_host, normalise_path};
 use seawall_http::{ClientAddr, ClientIdentity, ClientSource, Now, RequestFacts, Scheme, UnixTime};
-use seawall_rules::limit::LimitTable;
+use seawall_rules::limit::{Limit, LimitTable};
+use seawall_rules::refusal::Cause;
 use seawall_rules::rule::Rule;
 use seawall_rules::set::{Numbered, RuleSet, Scratch, Verdict};
 use seawall_rules::tally::Tally;
@@ -31,12 +32,20 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     pub(crate) fn new(rules: &[Rule]) -> Self {
+        Self::with_limits(rules, &[])
+    }
+
+    pub(crate) fn with_limits(rules: &[Rule], limits: &[Limit]) -> Self {
         let numbered = rules
             .iter()
             .zip(1..)
             .map(|(rule, revision)| Numbered { revision, definition: rule.clone().into() });
-        let set =
-            RuleSet::compile(numbered.collect(), Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let limits = limits
+            .iter()
+            .zip(1..)
+            .map(|(limit, revision)| Numbered { revision, definition: limit.clone().into() });
+        let set = RuleSet::compile(numbered.collect(), limits.collect())
+            .unwrap_or_else(|errors| panic!("{errors:?}"));
         Self { set, table: LimitTable::new(1000, [7; 16]) }
     }
 
@@ -66,7 +75,7 @@ impl Oracle {
         Some(match decision.verdict {
             Verdict::Pass | Verdict::Absorb { .. } => Answer::Pass,
             Verdict::Refuse(refusal) | Verdict::Tarpit { refusal, .. } => {
-                let seawall_rules::refusal::Cause::Rule { name, .. } = refusal.cause else {
+                let (Cause::Rule { name, .. } | Cause::Limit { name, .. }) = refusal.cause else {
                     panic!("{:?}", refusal.cause)
                 };
                 Answer::Refuse(refusal.status.as_u16(), Some(name.to_owned()))

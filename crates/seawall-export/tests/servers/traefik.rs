@@ -90,7 +90,7 @@ fn limit(request: &Request) -> Option<&'static str> {
 #[test]
 fn traefik_refuses_over_tls_as_well() {
     let rules = [rule("admin", vec![is(Fact::Path, prefix("/admin"))], deny(404))];
-    let export = export(&rules, Target::Traefik, &EXACTLY).unwrap();
+    let export = export(&rules, &[], Target::Traefik, &EXACTLY).unwrap();
     let [clear, secure] = export.parts.as_slice() else { panic!("{:?}", export.parts) };
     let traefik =
         start_files(&[("clear.yaml", &clear.text), ("secure.yaml", &secure.text), ("site.yaml", SITE_TLS)]);

@@ -26,7 +26,7 @@ fn varnish_answers_as_the_rules_do() {
     insta::assert_snapshot!(problems);
 }
 
-fn start(export: &Export) -> Varnish {
+pub(crate) fn start(export: &Export) -> Varnish {
     let [part] = export.parts.as_slice() else { panic!("{:?}", export.parts) };
     start_with(&format!(
         "vcl 4.1;\n{}\nbackend default none;\nsub vcl_recv {{ return (synth(200)); }}\n",

@@ -9,6 +9,7 @@ use seawall_console::control::RuleState;
 use seawall_export::{Export, Options, export};
 use seawall_http::UnixTime;
 use seawall_rules::definition;
+use seawall_rules::limit::Limit;
 use seawall_rules::rule::Rule;
 
 use super::{connect, load};
@@ -16,15 +17,15 @@ use crate::cli::{RulesExport, Target};
 use crate::output;
 
 pub(super) fn run(arguments: &RulesExport) -> Result<ExitCode, String> {
-    let rules = match &arguments.rules {
+    let (rules, limits) = match &arguments.rules {
         None => running(&arguments.target)?,
         Some(file) => match load(file)? {
             None => return Ok(ExitCode::from(output::WRONG)),
-            Some(rules) => rules,
+            Some(rules) => (rules, Vec::new()),
         },
     };
     let options = Options { approximate: arguments.approximate, now: now() };
-    match export(&rules, arguments.to, &options) {
+    match export(&rules, &limits, arguments.to, &options) {
         Ok(export) => write(&export, arguments.output.as_deref()),
         Err(problems) => {
             for problem in &problems {
@@ -36,17 +37,18 @@ pub(super) fn run(arguments: &RulesExport) -> Result<ExitCode, String> {
     }
 }
 
-/// The rules that a process applies, in the order in which it tries them.
-fn running(target: &Target) -> Result<Vec<Rule>, String> {
+/// The rules and limits that a process applies, in the order in which it tries them.
+fn running(target: &Target) -> Result<(Vec<Rule>, Vec<Limit>), String> {
     let client = connect(target)?;
-    if !client.limits().map_err(|error| error.to_string())?.limits.is_empty() {
-        output::note("note: the configuration's limits are not exported, only rules are");
-    }
     let views = client.rules().map_err(|error| error.to_string())?;
     let enabled = views.into_iter().filter(|view| view.state == RuleState::Enabled);
-    enabled
-        .map(|view| definition::from_json(&view.definition.to_string()).map_err(|error| error.to_string()))
-        .collect()
+    let rules: Result<Vec<_>, _> =
+        enabled.map(|view| definition::from_json(&view.definition.to_string())).collect();
+    let views = client.limits().map_err(|error| error.to_string())?.limits;
+    let enabled = views.into_iter().filter(|view| view.state == RuleState::Enabled);
+    let limits: Result<Vec<_>, _> =
+        enabled.map(|view| definition::limit_from_json(&view.definition.to_string())).collect();
+    Ok((rules.map_err(|error| error.to_string())?, limits.map_err(|error| error.to_string())?))
 }
 
 fn now() -> UnixTime {
