@@ -70,6 +70,8 @@ pub struct Import {
 pub struct LeftOut {
     /// The line, from 1.
     pub line: usize,
+    /// The character in it, from 1.
+    pub column: usize,
     /// What stands there, at most 80 characters of it.
     pub text: String,
 }
@@ -82,7 +84,9 @@ pub fn import(text: &str, source: Source) -> Import {
         Source::Apache => apache::read(text, &mut import),
         Source::Haproxy => haproxy::read(text, &mut import),
     }
-    import.left_out.sort_by_key(|one| one.line);
+    import.left_out.sort_by_key(|one| (one.line, one.column));
+    // A line that makes several rules may fail in each.
+    import.left_out.dedup();
     import
 }
 
@@ -98,14 +102,14 @@ pub fn check_foreign_text(text: &str) {
 }
 
 impl Import {
-    fn leave_out(&mut self, line: usize, text: &str) {
-        self.left_out.push(LeftOut { line, text: text.trim().chars().take(80).collect() });
+    fn leave_out(&mut self, (line, column): Place, text: &str) {
+        self.left_out.push(LeftOut { line, column, text: text.trim().chars().take(80).collect() });
     }
 
     /// Adds a rule, unless it is none: one without a condition would refuse everything.
-    fn add(&mut self, line: usize, text: &str, conditions: Vec<Condition>, action: Action) {
+    fn add(&mut self, place: Place, text: &str, conditions: Vec<Condition>, action: Action) {
         let rule = Rule {
-            name: format!("line-{line}"),
+            name: format!("line-{}", place.0),
             conditions,
             action,
             mode: Mode::Enforce,
@@ -122,7 +126,7 @@ impl Import {
             rule.name = format!("{}.{}", rule.name, same + 1);
         }
         if (refuses && rule.conditions.is_empty()) || !check(&rule).is_empty() {
-            return self.leave_out(line, text);
+            return self.leave_out(place, text);
         }
         self.rules.push(rule);
     }
@@ -136,6 +140,34 @@ fn deny(status: u16) -> Option<Action> {
     let status = StatusCode::from_u16(status).ok()?;
     (status.is_client_error() || status.is_server_error()).then_some(Action::Deny { status, text: None })
 }
+
+/// Line and column, from 1.
+type Place = (usize, usize);
+
+/// Where a line's text begins.
+fn place(index: usize, line: &str) -> Place {
+    (index + 1, 1 + line.chars().take_while(|c| c.is_whitespace()).count())
+}
+
+/// Every choice of one alternative from each group; `None` if there are too many.
+fn choices(groups: &[Vec<Condition>]) -> Option<Vec<Vec<Condition>>> {
+    let mut all = vec![Vec::new()];
+    for group in groups {
+        all = all
+            .iter()
+            .flat_map(|one: &Vec<Condition>| {
+                group.iter().map(|next| one.iter().cloned().chain([next.clone()]).collect())
+            })
+            .collect();
+        if all.len() > CHOICES_MAX {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+/// Rules from one line.
+const CHOICES_MAX: usize = 200;
 
 /// An address or a network.
 fn network(text: &str) -> Option<IpNet> {

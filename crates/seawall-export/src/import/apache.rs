@@ -6,16 +6,20 @@ use std::collections::HashMap;
 use http::HeaderName;
 use seawall_rules::rule::{Action, Condition, Fact, Test};
 
-use super::{Import, deny, is, network, regex};
+use super::{Import, Place, choices, deny, is, network, place, regex};
 
 #[derive(Default)]
 struct State {
     /// Variables that `SetEnvIf` set, with what sets them and where.
-    variables: HashMap<String, Condition>,
-    /// Conditions that wait for their `RewriteRule`; `None` once one was not understood.
-    rewrite: Vec<(usize, String, Option<Condition>)>,
+    variables: HashMap<String, Vec<Condition>>,
+    /// Conditions that wait for their `RewriteRule`; `None` for one that is not understood.
+    rewrite: Vec<(Place, String, Option<RewriteCondition>)>,
     /// The locations around.
     within: Vec<Option<Condition>>,
+    /// How deep a rule that denies all stands, its name, and its line.
+    denied: Vec<(usize, String, Place, String)>,
+    /// How deep somebody is allowed by name: whom a rule there would refuse.
+    allowed: Vec<usize>,
 }
 
 pub(super) fn read(text: &str, import: &mut Import) {
@@ -35,8 +39,9 @@ pub(super) fn read(text: &str, import: &mut Import) {
         // The end of a container's first line, which may stand right behind a quote.
         let words = words(if trimmed.starts_with('<') { trimmed.trim_end_matches('>') } else { trimmed });
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        if one(index + 1, trimmed, &words, &mut state, import).is_none() {
-            import.leave_out(index + 1, trimmed);
+        let place = place(index, first);
+        if one(place, trimmed, &words, &mut state, import).is_none() {
+            import.leave_out(place, trimmed);
         }
     }
     for (line, text, _) in state.rewrite {
@@ -45,11 +50,12 @@ pub(super) fn read(text: &str, import: &mut Import) {
 }
 
 /// `None` if it is not understood.
-fn one(line: usize, text: &str, words: &[&str], state: &mut State, import: &mut Import) -> Option<()> {
+fn one(line: Place, text: &str, words: &[&str], state: &mut State, import: &mut Import) -> Option<()> {
     let (name, arguments) = words.split_first()?;
     let name = name.to_ascii_lowercase();
     // A container that is not understood leaves out what stands in it.
     if name.starts_with("</") {
+        take_back(state, import);
         return state.within.pop().map(|_| ());
     }
     if let Some(kind) = name.strip_prefix('<') {
@@ -73,6 +79,10 @@ fn one(line: usize, text: &str, words: &[&str], state: &mut State, import: &mut 
         }
         return Some(());
     }
+    if matches!(name.as_str(), "allow" | "require") && !allows_by_rule(arguments) {
+        // Containers around may join what they hold in any way.
+        state.allowed.extend(1..=state.within.len());
+    }
     let within: Option<Vec<Condition>> = state.within.iter().cloned().collect();
     let within: Vec<Condition> =
         within?.into_iter().filter(|one| one.test != Test::Prefix("/".to_owned())).collect();
@@ -86,7 +96,10 @@ fn one(line: usize, text: &str, words: &[&str], state: &mut State, import: &mut 
         ("rewriteengine", ["on"]) | ("order", _) => Some(()),
         ("require", ["all", "granted"]) => Some(()),
         ("require", ["all", "denied"]) | ("deny", ["from", "all"]) if !within.is_empty() => {
-            refuse(Vec::new(), deny(403)?)
+            refuse(Vec::new(), deny(403)?);
+            let name = import.rules.last()?.name.clone();
+            state.denied.push((state.within.len(), name, line, text.to_owned()));
+            Some(())
         }
         ("require", ["not", "ip", networks @ ..]) | ("deny", ["from", networks @ ..])
             if networks.iter().all(|text| network(text).is_some()) =>
@@ -95,16 +108,22 @@ fn one(line: usize, text: &str, words: &[&str], state: &mut State, import: &mut 
             refuse(vec![is(Fact::Client, Test::Within(networks))], deny(403)?)
         }
         ("require", ["not", "env", variable]) => {
-            refuse(vec![state.variables.get(*variable)?.clone()], deny(403)?)
+            for condition in state.variables.get(*variable)?.clone() {
+                refuse(vec![condition], deny(403)?);
+            }
+            Some(())
         }
         ("deny", ["from", variable]) => {
-            refuse(vec![state.variables.get(variable.strip_prefix("env=")?)?.clone()], deny(403)?)
+            for condition in state.variables.get(variable.strip_prefix("env=")?)?.clone() {
+                refuse(vec![condition], deny(403)?);
+            }
+            Some(())
         }
-        ("browsermatch" | "browsermatchnocase", [_, variable]) => {
+        ("browsermatch" | "browsermatchnocase", [_, variable]) if within.is_empty() => {
             let test = regex(arguments[0], name.ends_with("nocase"))?;
             set(state, variable, is(Fact::UserAgent, test))
         }
-        ("setenvif" | "setenvifnocase", [_, _, variable]) => {
+        ("setenvif" | "setenvifnocase", [_, _, variable]) if within.is_empty() => {
             let test = regex(arguments[1], name.ends_with("nocase"))?;
             set(state, variable, is(attribute(arguments[0])?, test))
         }
@@ -116,14 +135,19 @@ fn one(line: usize, text: &str, words: &[&str], state: &mut State, import: &mut 
         ("rewriterule", [_, "-", flags]) => {
             let waiting = std::mem::take(&mut state.rewrite);
             let action = rewrite_action(flags);
-            let conditions: Option<Vec<Condition>> = waiting.iter().map(|(_, _, one)| one.clone()).collect();
+            let known: Option<Vec<RewriteCondition>> =
+                waiting.iter().map(|(_, _, one)| one.clone()).collect();
+            let conditions = known.and_then(|known| choices(&groups(known)));
             let path = rewrite_path(arguments[0]);
-            let (Some(action), Some(mut conditions), Some(path)) = (action, conditions, path) else {
+            let (Some(action), Some(alternatives), Some(path)) = (action, conditions, path) else {
                 waiting.iter().for_each(|(line, text, _)| import.leave_out(*line, text));
                 return None;
             };
-            conditions.extend(path);
-            refuse(conditions, action)
+            for mut conditions in alternatives {
+                conditions.extend(path.clone());
+                refuse(conditions, action.clone());
+            }
+            Some(())
         }
         ("redirect", ["gone", _]) => {
             refuse(vec![is(Fact::Path, Test::Prefix(arguments[1].to_owned()))], deny(410)?)
@@ -140,13 +164,37 @@ fn one(line: usize, text: &str, words: &[&str], state: &mut State, import: &mut 
     }
 }
 
+/// Whether it allows everybody, or nobody: else somebody by name.
+fn allows_by_rule(arguments: &[&str]) -> bool {
+    let lower = arguments.iter().map(|word| word.to_ascii_lowercase()).collect::<Vec<_>>();
+    matches!(
+        lower.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
+        ["all" | "not", ..] | ["from", "all"]
+    )
+}
+
+/// At a container's end: where somebody is allowed, to deny all is not to deny everybody.
+fn take_back(state: &mut State, import: &mut Import) {
+    let depth = state.within.len();
+    let (here, others) = std::mem::take(&mut state.denied).into_iter().partition(|one| one.0 == depth);
+    state.denied = others;
+    let is_allowed = state.allowed.contains(&depth);
+    state.allowed.retain(|other| *other != depth);
+    let here: Vec<_> = here;
+    for (_, name, place, text) in here.into_iter().filter(|_| is_allowed) {
+        import.rules.retain(|rule| rule.name != name);
+        import.leave_out(place, &text);
+    }
+}
+
 fn set(state: &mut State, variable: &str, condition: Condition) -> Option<()> {
-    // Set by two, it stands for either, which a rule's conditions cannot say.
-    if variable.contains(['=', '!']) || state.variables.contains_key(variable) {
-        state.variables.remove(variable);
+    // Taken away, or set to a value, it is another matter: whoever asks for it is not understood either.
+    if variable.contains(['=', '!']) {
+        state.variables.remove(variable.trim_start_matches('!').split('=').next()?);
         return None;
     }
-    state.variables.insert(variable.to_owned(), condition);
+    // Set by several, it stands for any of them.
+    state.variables.entry(variable.to_owned()).or_default().push(condition);
     Some(())
 }
 
@@ -160,7 +208,28 @@ fn attribute(name: &str) -> Option<Fact> {
     })
 }
 
-fn rewrite_condition(arguments: &[&str]) -> Option<Condition> {
+/// One condition, and whether the next is its alternative.
+#[derive(Clone)]
+struct RewriteCondition {
+    condition: Condition,
+    or_next: bool,
+}
+
+/// All groups must hold, of each group any.
+fn groups(conditions: Vec<RewriteCondition>) -> Vec<Vec<Condition>> {
+    let mut groups: Vec<Vec<Condition>> = Vec::new();
+    let mut joins = false;
+    for RewriteCondition { condition, or_next } in conditions {
+        match groups.last_mut() {
+            Some(group) if joins => group.push(condition),
+            _ => groups.push(vec![condition]),
+        }
+        joins = or_next;
+    }
+    groups
+}
+
+fn rewrite_condition(arguments: &[&str]) -> Option<RewriteCondition> {
     let variable = arguments[0].strip_prefix("%{")?.strip_suffix('}')?;
     let fact = match variable.to_ascii_uppercase().as_str() {
         "HTTP_USER_AGENT" => Fact::UserAgent,
@@ -169,11 +238,15 @@ fn rewrite_condition(arguments: &[&str]) -> Option<Condition> {
         "REQUEST_URI" => Fact::Path,
         variable => Fact::Field(HeaderName::try_from(variable.strip_prefix("HTTP:")?).ok()?),
     };
-    let any_case = match arguments.get(2).copied() {
-        None | Some("[]") => false,
-        Some("[NC]" | "[nc]" | "[nocase]") => true,
-        Some(_) => return None,
-    };
+    let (mut any_case, mut or_next) = (false, false);
+    let flags = arguments.get(2).copied().unwrap_or("[]").strip_prefix('[')?.strip_suffix(']')?;
+    for flag in flags.split(',').filter(|flag| !flag.is_empty()) {
+        match flag.trim().to_ascii_lowercase().as_str() {
+            "nc" | "nocase" => any_case = true,
+            "or" | "ornext" => or_next = true,
+            _ => return None,
+        }
+    }
     let (pattern, negated) = match arguments[1].strip_prefix('!') {
         Some(pattern) => (pattern, true),
         None => (arguments[1], false),
@@ -188,7 +261,8 @@ fn rewrite_condition(arguments: &[&str]) -> Option<Condition> {
         Test::Regex(text) => text,
         _ => return None,
     });
-    (!empty.ok()?.is_match(b"")).then_some(Condition { fact, test, negated })
+    let condition = Condition { fact, test, negated };
+    (!empty.ok()?.is_match(b"")).then_some(RewriteCondition { condition, or_next })
 }
 
 fn rewrite_action(flags: &str) -> Option<Action> {

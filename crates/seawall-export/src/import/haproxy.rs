@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use http::HeaderName;
 use seawall_rules::rule::{Action, Condition, Fact, Test};
 
-use super::{Import, any_case, deny, network, regex};
+use super::{Import, any_case, deny, network, place, regex};
 
 pub(super) fn read(text: &str, import: &mut Import) {
     // `None`: not understood.
@@ -20,7 +20,7 @@ pub(super) fn read(text: &str, import: &mut Import) {
             ["acl", name, test @ ..] => {
                 let condition = condition(test);
                 if condition.is_none() {
-                    import.leave_out(index + 1, line);
+                    import.leave_out(place(index, line), line);
                 }
                 // Two lines of one name hold if either does.
                 let known = acls.remove(*name);
@@ -34,12 +34,12 @@ pub(super) fn read(text: &str, import: &mut Import) {
             ["http-request", rest @ ..] => match request(rest, &acls) {
                 Some((alternatives, action)) => {
                     for conditions in alternatives {
-                        import.add(index + 1, line, conditions, action.clone());
+                        import.add(place(index, line), line, conditions, action.clone());
                     }
                 }
-                None => import.leave_out(index + 1, line),
+                None => import.leave_out(place(index, line), line),
             },
-            _ => import.leave_out(index + 1, line),
+            _ => import.leave_out(place(index, line), line),
         }
     }
 }
@@ -56,7 +56,9 @@ fn request(
     let (action, when) = words.split_at(at);
     let action = match action {
         ["deny"] => deny(403)?,
-        ["deny", "deny_status" | "status", status] => deny(status.parse().ok()?)?,
+        ["deny" | "return", "deny_status" | "status", status, answer @ ..] if is_answer(answer) => {
+            deny(status.parse().ok()?)?
+        }
         ["reject" | "silent-drop"] => Action::Drop,
         ["allow"] => Action::Allow,
         _ => return None,
@@ -90,6 +92,12 @@ fn request(
     (!alternatives.iter().any(Vec::is_empty)).then_some((alternatives, action))
 }
 
+/// What the person refused reads: pairs of a word and its value.
+fn is_answer(words: &[&str]) -> bool {
+    let known = |word: &str| matches!(word, "content-type" | "string" | "lf-string" | "file" | "errorfile");
+    words.chunks(2).all(|pair| matches!(pair, [word, _] if known(word)))
+}
+
 /// What holds if either does, of the same fact, where a list can say it.
 fn either(one: Condition, other: Condition) -> Option<Condition> {
     if one.fact != other.fact || one.negated || other.negated {
@@ -109,9 +117,31 @@ fn either(one: Condition, other: Condition) -> Option<Condition> {
             one.extend(other);
             Test::OneOf(one)
         }
-        _ => return None,
+        (one, other) => regex(&format!("(?:{})|(?:{})", expression(&one)?, expression(&other)?), false)?,
     };
     Some(Condition { fact: one.fact, test, negated: false })
+}
+
+/// A test of a text as an expression.
+fn expression(test: &Test) -> Option<String> {
+    let escaped = |text: &str| -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '/');
+        text.chars()
+            .map(|c| if plain(c) { c.to_string() } else { format!("\\x{{{:x}}}", u32::from(c)) })
+            .collect()
+    };
+    Some(match test {
+        Test::Exact(text) => format!("^{}\\z", escaped(text)),
+        Test::Prefix(text) => format!("^{}", escaped(text)),
+        Test::Suffix(text) => format!("{}\\z", escaped(text)),
+        Test::Contains(text) => escaped(text),
+        Test::OneOf(texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| escaped(text)).collect();
+            format!("^(?:{})\\z", texts.join("|"))
+        }
+        Test::Regex(pattern) => format!("(?:{pattern})"),
+        Test::Absent | Test::Within(_) | Test::Range { .. } => return None,
+    })
 }
 
 /// `path_beg -i /x`, `hdr(user-agent) -m sub x`, `src 192.0.2.0/24`.
@@ -137,11 +167,22 @@ fn condition(words: &[&str]) -> Option<Condition> {
         rest = more;
     }
     let values: Vec<String> = rest.iter().map(|value| (*value).to_owned()).collect();
+    // Any of several values.
+    if values.len() > 1 && how != "ip" && (nocase || how != "str") {
+        let each = |value: &String| {
+            let mut words = vec![*sample];
+            words.extend(nocase.then_some("-i"));
+            words.extend(["-m", how, "--", value]);
+            condition(&words)
+        };
+        return values.iter().map(each).reduce(|one, other| either(one?, other?)).flatten();
+    }
     let only = || match values.as_slice() {
         [value] if !value.is_empty() => Some(value.clone()),
         _ => None,
     };
     let test = match how {
+        "ip" if values.is_empty() => return None,
         "ip" => Test::Within(values.iter().map(|value| network(value)).collect::<Option<_>>()?),
         "str" if nocase => any_case(&only()?, "^", r"\z")?,
         "beg" if nocase => any_case(&only()?, "^", "")?,

@@ -1,14 +1,18 @@
-//! nginx: `deny` and `allow` with a network, `if` with `return`, and locations that refuse.
+//! nginx: `deny` and `allow` with a network, `if` with `return`, also by a `map` or `geo` block, locations and
+//! `limit_except` that refuse.
+
+use std::collections::HashMap;
+use std::iter::Peekable;
 
 use http::HeaderName;
 use seawall_rules::rule::{Action, Condition, Fact, Test};
 
-use super::{Import, deny, is, network, regex};
+use super::{Import, Place, any_case, deny, is, network, regex};
 
 /// One directive with its block.
 #[derive(Debug)]
 struct Directive {
-    line: usize,
+    line: Place,
     words: Vec<String>,
     block: Option<Vec<Directive>>,
 }
@@ -16,11 +20,97 @@ struct Directive {
 pub(super) fn read(text: &str, import: &mut Import) {
     let mut tokens = tokens(text).into_iter();
     let directives = block(&mut tokens);
-    all(&directives, &[], import);
+    let mut found = HashMap::new();
+    maps(&directives, &mut found);
+    all(&directives, &[], &found, import);
+}
+
+/// Variables that a `map` or `geo` sets, with what makes them true.
+type Maps = HashMap<String, Map>;
+
+#[derive(Clone)]
+struct Map {
+    /// Any of these.
+    holds: Vec<Condition>,
+    /// The value that it has then.
+    value: String,
+}
+
+fn maps(directives: &[Directive], found: &mut Maps) {
+    for directive in directives {
+        let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
+        match (words.as_slice(), &directive.block) {
+            (["http"], Some(block)) => maps(block, found),
+            (["map", source, variable], Some(block)) => {
+                found.extend(map(Some(source), block).map(|map| ((*variable).to_owned(), map)));
+            }
+            (["geo", variable], Some(block)) => {
+                found.extend(map(None, block).map(|map| ((*variable).to_owned(), map)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A block all of whose entries but the default make the variable true, to one value.
+fn map(source: Option<&str>, block: &[Directive]) -> Option<Map> {
+    let is_true = |value: &str| !value.is_empty() && value != "0" && !value.contains('$');
+    let (mut holds, mut networks, mut value) = (Vec::new(), Vec::new(), None::<&str>);
+    for entry in block {
+        let [key, to] = entry.words.as_slice() else { return None };
+        if entry.block.is_some() {
+            return None;
+        }
+        if key == "default" {
+            if to.is_empty() || to == "0" {
+                continue;
+            }
+            return None;
+        }
+        if !is_true(to) || value.is_some_and(|value| value != to) {
+            return None;
+        }
+        value = Some(to);
+        match source {
+            Some(source) => {
+                let test = match key.strip_prefix('~') {
+                    Some(pattern) => match pattern.strip_prefix('*') {
+                        Some(pattern) => regex(pattern, true)?,
+                        None => regex(pattern, false)?,
+                    },
+                    // Texts are compared without regard to case there.
+                    None if !key.is_empty() && !key.starts_with('\\') => any_case(key, "^", r"\z")?,
+                    None => return None,
+                };
+                let fact = fact(source).filter(|fact| *fact != Fact::Client)?;
+                holds.push(is(fact, test));
+            }
+            None => networks.push(network(key)?),
+        }
+    }
+    if !networks.is_empty() {
+        holds.push(is(Fact::Client, Test::Within(networks)));
+    }
+    Some(Map { holds, value: value?.to_owned() })
+}
+
+/// What `if` asks: any of these.
+fn asked(words: &[&str], maps: &Maps) -> Option<Vec<Condition>> {
+    let whole = words.join(" ");
+    let inner = whole.strip_prefix('(')?.strip_suffix(')')?.trim();
+    let (variable, value) = match inner.split_once('=') {
+        Some((variable, value)) => (variable.trim(), Some(value.trim())),
+        None => (inner, None),
+    };
+    match maps.get(variable) {
+        Some(map) if value.is_none_or(|value| value == map.value) => Some(map.holds.clone()),
+        Some(_) => None,
+        None => condition(words).map(|one| vec![one]),
+    }
 }
 
 /// The directives of one block. What `allow` named before a `deny` is excepted from it.
-fn all(directives: &[Directive], within: &[Condition], import: &mut Import) {
+fn all(directives: &[Directive], within: &[Condition], maps: &Maps, import: &mut Import) {
     let mut allowed = Vec::new();
     for directive in directives {
         match directive.words.as_slice() {
@@ -34,30 +124,43 @@ fn all(directives: &[Directive], within: &[Condition], import: &mut Import) {
                 let mut within = within.to_vec();
                 let test = Test::Within(allowed.clone());
                 within.push(Condition { fact: Fact::Client, test, negated: true });
-                one(directive, &within, import);
+                one(directive, &within, maps, import);
             }
-            _ => one(directive, within, import),
+            _ => one(directive, within, maps, import),
         }
     }
 }
 
-fn one(directive: &Directive, within: &[Condition], import: &mut Import) {
+fn one(directive: &Directive, within: &[Condition], maps: &Maps, import: &mut Import) {
     let text = directive.words.join(" ");
     let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
     let with = |condition: Condition| within.iter().cloned().chain([condition]).collect::<Vec<_>>();
     let forbidden = || deny(403).unwrap_or(Action::Drop);
     match (words.as_slice(), &directive.block) {
-        (["http" | "server"], Some(block)) => all(block, within, import),
+        (["http" | "server"], Some(block)) => all(block, within, maps, import),
+        // What asks for their variable is where it is told.
+        (["map", _, variable] | ["geo", variable], Some(_)) if maps.contains_key(*variable) => {}
+        (["limit_except", methods @ ..], Some(block)) if !methods.is_empty() => {
+            let mut methods: Vec<String> = methods.iter().map(|method| (*method).to_owned()).collect();
+            // Whoever may GET may HEAD.
+            if methods.iter().any(|method| method == "GET") {
+                methods.push("HEAD".to_owned());
+            }
+            let other = Condition { fact: Fact::Method, test: Test::OneOf(methods), negated: true };
+            all(block, &with(other), maps, import);
+        }
         (["location", rest @ ..], Some(block)) => match location(rest) {
             Some(condition) => {
                 let conditions = with(condition);
-                all(block, &conditions, import);
+                all(block, &conditions, maps, import);
             }
             None => import.leave_out(directive.line, &text),
         },
-        (["if", rest @ ..], Some(block)) => match (condition(rest), block.as_slice()) {
-            (Some(condition), [inner]) if inner.words.first().is_some_and(|word| word == "return") => {
-                one(inner, &with(condition), import);
+        (["if", rest @ ..], Some(block)) => match (asked(rest, maps), block.as_slice()) {
+            (Some(any), [inner]) if inner.words.first().is_some_and(|word| word == "return") => {
+                for condition in any {
+                    one(inner, &with(condition), maps, import);
+                }
             }
             _ => import.leave_out(directive.line, &text),
         },
@@ -143,7 +246,7 @@ fn fact(variable: &str) -> Option<Fact> {
 
 #[derive(Debug)]
 enum Token {
-    Word(usize, String),
+    Word(Place, String),
     End,
     Open,
     Close,
@@ -151,7 +254,7 @@ enum Token {
 
 fn block(tokens: &mut impl Iterator<Item = Token>) -> Vec<Directive> {
     let mut directives = Vec::new();
-    let (mut words, mut first) = (Vec::new(), 0);
+    let (mut words, mut first) = (Vec::new(), (1, 1));
     while let Some(token) = tokens.next() {
         match token {
             Token::Word(line, word) => {
@@ -179,44 +282,69 @@ fn block(tokens: &mut impl Iterator<Item = Token>) -> Vec<Directive> {
     directives
 }
 
+/// Characters, with where the next one stands.
+struct Chars<'t> {
+    rest: Peekable<std::str::Chars<'t>>,
+    place: Place,
+}
+
+impl Chars<'_> {
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.next()?;
+        self.place = match c {
+            '\n' => (self.place.0 + 1, 1),
+            _ => (self.place.0, self.place.1 + 1),
+        };
+        Some(c)
+    }
+
+    fn next_if(&mut self, wanted: impl Fn(char) -> bool) -> Option<char> {
+        self.rest.peek().copied().filter(|c| wanted(*c))?;
+        self.next()
+    }
+}
+
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let mut chars = text.chars().peekable();
-    let (mut line, mut word): (usize, Option<String>) = (1, None);
-    while let Some(c) = chars.next() {
+    let mut chars = Chars { rest: text.chars().peekable(), place: (1, 1) };
+    let mut word: Option<(Place, String)> = None;
+    loop {
+        let place = chars.place;
+        let Some(c) = chars.next() else { break };
         let ends = c.is_whitespace() || c == ';' || (matches!(c, '{' | '}') && word.is_none());
-        let opens = c == '{' && word.as_ref().is_some_and(|word| !word.ends_with('$'));
+        let opens = c == '{' && word.as_ref().is_some_and(|(_, word)| !word.ends_with('$'));
         if ends || opens {
-            tokens.extend(word.take().map(|word| Token::Word(line, word)));
+            tokens.extend(word.take().map(|(place, word)| Token::Word(place, word)));
         }
         match c {
-            '\n' => line += 1,
             ';' => tokens.push(Token::End),
             '{' if word.is_none() => tokens.push(Token::Open),
             '}' if word.is_none() => tokens.push(Token::Close),
-            '#' if word.is_none() => while chars.next_if(|c| *c != '\n').is_some() {},
-            '"' | '\'' if word.as_ref().is_none_or(|word| word == "(") => {
-                let word = word.get_or_insert_default();
-                while let Some(inner) = chars.next() {
-                    match inner {
-                        inner if inner == c => break,
-                        // Only these are escapes; others belong to an expression.
-                        '\\' => match chars.next_if(|next| matches!(next, '"' | '\'' | '\\')) {
-                            // A doubled backslash is one of the expression's.
-                            Some(next) => word.push(next),
-                            None => word.push('\\'),
-                        },
-                        inner => {
-                            line += usize::from(inner == '\n');
-                            word.push(inner);
-                        }
-                    }
-                }
+            '#' if word.is_none() => while chars.next_if(|c| c != '\n').is_some() {},
+            '"' | '\'' if word.as_ref().is_none_or(|(_, word)| word == "(") => {
+                let (_, word) = word.get_or_insert_with(|| (place, String::new()));
+                quoted(c, &mut chars, word);
             }
             c if c.is_whitespace() => {}
-            c => word.get_or_insert_default().push(c),
+            c => word.get_or_insert_with(|| (place, String::new())).1.push(c),
         }
     }
-    tokens.extend(word.take().map(|word| Token::Word(line, word)));
+    tokens.extend(word.take().map(|(place, word)| Token::Word(place, word)));
     tokens
+}
+
+/// What stands before the quote's end.
+fn quoted(quote: char, chars: &mut Chars<'_>, word: &mut String) {
+    while let Some(inner) = chars.next() {
+        match inner {
+            inner if inner == quote => break,
+            // Only these are escapes; others belong to an expression.
+            '\\' => match chars.next_if(|next| matches!(next, '"' | '\'' | '\\')) {
+                // A doubled backslash is one of the expression's.
+                Some(next) => word.push(next),
+                None => word.push('\\'),
+            },
+            inner => word.push(inner),
+        }
+    }
 }

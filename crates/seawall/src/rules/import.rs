@@ -17,7 +17,8 @@ pub(super) fn run(from: Source, file: &Path) -> Result<ExitCode, String> {
         output::line(format_args!("# {}\n{}", describe(rule), print_rule(rule)));
     }
     for one in &import.left_out {
-        output::problem(format_args!("{name}:{}: not understood, left out: {}", one.line, one.text));
+        let (line, column) = (one.line, one.column);
+        output::problem(format_args!("{name}:{line}:{column}: not understood, left out: {}", one.text));
     }
     match (import.rules.is_empty(), import.left_out.is_empty()) {
         (true, true) => Err(format!("{name} holds no rules")),

@@ -94,6 +94,6 @@ fn rules_of_nginx_come_back_as_a_rule_file() {
     let file = dir.write("nginx.conf", "deny 192.0.2.0/24;\nlimit_conn x 5;\n");
     let some = run(["rules", "import", "--from", "nginx", &file.display().to_string()]);
     assert_eq!(some.status, 1);
-    assert!(some.err.contains("nginx.conf:2: not understood, left out: limit_conn x 5"), "{}", some.err);
+    assert!(some.err.contains("nginx.conf:2:1: not understood, left out: limit_conn x 5"), "{}", some.err);
     assert!(some.out.contains("192.0.2.0/24"), "{}", some.out);
 }
