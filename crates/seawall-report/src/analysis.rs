@@ -1,9 +1,13 @@
 //! [`Analysis`]: what was found in access logs, as plain data. Written as JSON it is what `docs/reference/analysis.md`
 //! describes: names are added to it, and none changes its meaning without another `version`.
 
+mod page;
+
 use serde::{Serialize, Serializer};
 
 use crate::number;
+
+pub use page::page;
 
 /// All that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -323,5 +327,122 @@ impl Serialize for Cell {
             Self::Absent => serializer.serialize_none(),
             Self::Value(value) => serializer.serialize_str(value),
         }
+    }
+}
+
+/// Below this confidence, a storm is one perhaps.
+const SURE_MIN: f64 = 0.8;
+
+impl Storm {
+    /// Whether it is more than likely to be what it is called.
+    pub fn is_sure(&self) -> bool {
+        self.confidence >= SURE_MIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An analysis that has some of everything.
+    pub(super) fn sample() -> Analysis {
+        let clients = Bound { value: 3.0, upper: 3.0 };
+        Analysis {
+            version: 1,
+            program: "seawall 0".to_owned(),
+            logs: vec![Log {
+                name: "access.log".to_owned(),
+                formats: vec!["combined".to_owned()],
+                lines: 12,
+                rejected: [("columns".to_owned(), 1.into())].into_iter().collect(),
+                examples: vec![Example { line: 3, reason: "columns".to_owned(), text: "x".to_owned() }],
+            }],
+            totals: Totals {
+                requests: 11,
+                bytes: 110,
+                from: Some(Time(600)),
+                to: Some(Time(900)),
+                ..Totals::default()
+            },
+            course: Course {
+                step_seconds: 60,
+                steps: (10..15)
+                    .map(|minute| Step { at: Time(minute * 60), requests: minute, bytes: 5 })
+                    .collect(),
+            },
+            storms: vec![Storm {
+                id: "s0ABC12".to_owned(),
+                nature: "storm".to_owned(),
+                confidence: 0.6,
+                phase: "cleared".to_owned(),
+                signature: vec!["method = POST".to_owned()],
+                described: vec!["method = POST".to_owned(), "protocol = HTTP/1.1".to_owned()],
+                grounds: vec!["it comes from 3 clients".to_owned()],
+                onset: Time(660),
+                last: Time(780),
+                requests: 5.0,
+                bytes: 50.0,
+                clients,
+                peak_requests_per_second: 1.5,
+                curve: Some(Curve {
+                    from: Time(660),
+                    step_seconds: 10,
+                    requests_per_second: vec![1.0, 1.5, 1.0],
+                }),
+                rule: Some(Rule {
+                    name: "r".to_owned(),
+                    description: "deny".to_owned(),
+                    toml: "[[rule]]\n".to_owned(),
+                }),
+                no_rule: None,
+                collateral: None,
+                time_zone: None,
+            }],
+            crowds: Vec::new(),
+            counted: Counted { requests: 11, bytes: 110, clients, ..Counted::default() },
+            tops: vec![Top {
+                fact: "path".to_owned(),
+                measure: "requests".to_owned(),
+                exact: true,
+                distinct: Some(1),
+                not_shown: 0,
+                values: vec![TopValue {
+                    value: Some("/a".to_owned()),
+                    share: 1.0,
+                    requests: 11,
+                    bytes: 110,
+                    origin_bytes: None,
+                    origin_seconds: None,
+                    error: 0,
+                }],
+            }],
+            tables: vec![Table {
+                facts: vec!["path".to_owned(), "network".to_owned()],
+                exact: true,
+                distinct: Some(1),
+                rows: vec![Row {
+                    values: vec![Cell::Value("/a".to_owned()), Cell::Value("192.0.2.0/24".to_owned())],
+                    requests: 11,
+                    error: 0,
+                    share: 1.0,
+                    bytes: 110,
+                    clients,
+                }],
+                other_requests: 0,
+                not_shown: 0,
+            }],
+            unknown: vec!["the log does not show: host".to_owned()],
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn times_and_cells_are_written_as_the_reference_says() {
+        let json = serde_json::to_value(sample()).unwrap();
+        assert_eq!(json["totals"]["from"], "1970-01-01T00:10:00Z");
+        assert_eq!(json["tables"][0]["rows"][0]["values"][1], "192.0.2.0/24");
+        let cells = [Cell::NotShown, Cell::Absent];
+        assert_eq!(serde_json::to_value(cells).unwrap(), serde_json::json!([{ "not_shown": true }, null]));
+        assert_eq!(serde_json::to_value(Time(u64::MAX)).unwrap(), "9999-12-31T23:59:59Z");
     }
 }

@@ -17,6 +17,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\" xmlns=\"http://www.w3.org/2000/svg\">"
     );
     if let Some(frame) = Frame::around(chart) {
+        write_bands(&frame, chart, &mut out);
         write_grid(&frame, &mut out);
         for (index, curve) in chart.curves.iter().enumerate() {
             let _ = writeln!(out, "<path class=\"curve c{index}\" d=\"{}\"/>", path(&frame, curve));
@@ -108,6 +109,26 @@ fn write_grid(frame: &Frame, out: &mut String) {
     }
 }
 
+/// What is marked is at least as wide as can be seen. A name stands where there is room for it, and in the drawing's text
+/// in any case.
+fn write_bands(frame: &Frame, chart: &Chart, out: &mut String) {
+    let mut free = LEFT;
+    for band in &chart.bands {
+        let inside = |at: u64| frame.x(at.clamp(frame.from, frame.until));
+        let (from, until) = (inside(band.from), inside(band.until));
+        let (width, name) = ((until - from).max(2.0), escape(&band.name));
+        let height = HEIGHT - TOP - BOTTOM;
+        let _ = writeln!(
+            out,
+            "<rect class=\"band\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"><title>{name}</title></rect>"
+        );
+        if from >= free {
+            let _ = writeln!(out, "<text class=\"band\" x=\"{:.1}\" y=\"{}\">{name}</text>", from, TOP - 4.0);
+            free = from + 9.0 + 7.0 * band.name.len() as f64;
+        }
+    }
+}
+
 fn path(frame: &Frame, curve: &Curve) -> String {
     let mut path = String::new();
     let mut command = 'M';
@@ -185,7 +206,11 @@ mod tests {
 
     #[test]
     fn a_gap_breaks_the_line() {
-        let chart = Chart { title: "a <b>", curves: vec![curve(&[Some(1.0), Some(2.0), None, Some(4.0)])] };
+        let chart = Chart {
+            title: "a <b>",
+            curves: vec![curve(&[Some(1.0), Some(2.0), None, Some(4.0)])],
+            bands: vec![],
+        };
         let drawn = svg(&chart);
         assert!(
             drawn.contains("d=\"M64.0 163.0L309.3 118.0M800") || drawn.matches("M784").count() == 1,
@@ -203,7 +228,10 @@ mod tests {
 
     #[test]
     fn nothing_recorded_is_said() {
-        assert!(svg(&Chart { title: "t", curves: vec![curve(&[])] }).contains("nothing was recorded"));
+        assert!(
+            svg(&Chart { title: "t", curves: vec![curve(&[])], bands: vec![] })
+                .contains("nothing was recorded")
+        );
     }
 
     #[test]

@@ -46,13 +46,13 @@ fn summary(account: &Account) -> Text {
 
 fn cost(account: &Account) -> [Block; 2] {
     let mut head = vec![
-        Column::Words("measure"),
-        Column::Number("now"),
-        Column::Number("at its peak"),
-        Column::Number("in all"),
+        Column::words("measure"),
+        Column::number("now"),
+        Column::number("at its peak"),
+        Column::number("in all"),
     ];
     if account.usual.is_some() {
-        head.push(Column::Number("whole site before"));
+        head.push(Column::number("whole site before"));
     }
     let rows = MEASURES
         .iter()
@@ -65,7 +65,7 @@ fn cost(account: &Account) -> [Block; 2] {
             row
         })
         .collect();
-    [Block::Heading("What it costs"), Block::Table { head, rows }]
+    [Block::Heading("What it costs".into()), Block::Table { head, rows }]
 }
 
 struct Words {
@@ -117,9 +117,13 @@ fn course(account: &Account) -> Vec<Block> {
         curve("from the origin", |point| point.cost.origin_bytes * 8e-6),
     ];
     let mut blocks = vec![
-        Block::Heading("Its course"),
-        Block::Chart(Chart { title: "Requests per second, time in UTC", curves: requests }),
-        Block::Chart(Chart { title: "Mbit/s, time in UTC", curves: bits }),
+        Block::Heading("Its course".into()),
+        Block::Chart(Chart {
+            title: "Requests per second, time in UTC",
+            curves: requests,
+            bands: Vec::new(),
+        }),
+        Block::Chart(Chart { title: "Mbit/s, time in UTC", curves: bits, bands: Vec::new() }),
     ];
     let mut rhythm = Vec::new();
     rhythm.extend(account.zone.map(|zone| Text::from(zone_words(&zone))));
@@ -157,7 +161,7 @@ fn zone_words(zone: &Zone) -> String {
 
 fn signature(account: &Account) -> Vec<Block> {
     let values = |facts: &[String]| facts.iter().map(Text::value).collect();
-    let mut blocks = vec![Block::Heading("What names it"), Block::List(values(&account.signature))];
+    let mut blocks = vec![Block::Heading("What names it".into()), Block::List(values(&account.signature))];
     let more: Vec<String> =
         account.described.iter().filter(|fact| !account.signature.contains(fact)).cloned().collect();
     if !more.is_empty() {
@@ -170,7 +174,7 @@ fn signature(account: &Account) -> Vec<Block> {
 
 fn senders(account: &Account) -> Vec<Block> {
     let clients = format!("Distinct clients: {}.", bound(&account.clients, number::count));
-    let mut blocks = vec![Block::Heading("Who sends it"), Block::Paragraph(clients.into())];
+    let mut blocks = vec![Block::Heading("Who sends it".into()), Block::Paragraph(clients.into())];
     if account.networks.is_empty() {
         let words = format!(
             "No network is known to have {} clients or more of it, so none is shown.",
@@ -179,7 +183,7 @@ fn senders(account: &Account) -> Vec<Block> {
         blocks.push(Block::Paragraph(words.into()));
     } else {
         let head =
-            vec![Column::Words("network"), Column::Number("share"), Column::Number("clients, at least")];
+            vec![Column::words("network"), Column::number("share"), Column::number("clients, at least")];
         let rows = account.networks.iter().map(|network| {
             vec![
                 Text::value(&network.network),
@@ -192,7 +196,7 @@ fn senders(account: &Account) -> Vec<Block> {
         blocks.push(Block::Paragraph(words.into()));
     }
     if account.tops.iter().any(|top| !top.values.is_empty()) {
-        let head = vec![Column::Words("fact"), Column::Words("value"), Column::Number("share")];
+        let head = vec![Column::words("fact"), Column::words("value"), Column::number("share")];
         blocks.push(Block::Table { head, rows: account.tops.iter().flat_map(rows_of).collect() });
     }
     blocks
@@ -207,7 +211,7 @@ fn rows_of(top: &Top) -> impl Iterator<Item = Vec<Text>> {
 }
 
 fn rule(account: &Account) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading("The rule, and what it costs everybody else")];
+    let mut blocks = vec![Block::Heading("The rule, and what it costs everybody else".into())];
     match &account.collateral {
         Some(collateral) => blocks.push(Block::Paragraph(collateral_words(collateral).into())),
         // The reasons below say what stands against it.
@@ -242,7 +246,7 @@ fn bound(bound: &Bound, words: fn(f64) -> String) -> String {
 }
 
 fn done(account: &Account) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading("What was done")];
+    let mut blocks = vec![Block::Heading("What was done".into())];
     if account.actions.is_empty() {
         blocks.push(Block::Paragraph("Nothing.".into()));
     } else {
@@ -251,7 +255,7 @@ fn done(account: &Account) -> Vec<Block> {
         blocks.push(Block::List(account.actions.iter().map(said).collect()));
     }
     if let Some(effect) = &account.effect {
-        let head = vec![Column::Words("measure"), Column::Number("before"), Column::Number("after")];
+        let head = vec![Column::words("measure"), Column::number("before"), Column::number("after")];
         let rows = MEASURES.iter().map(|measure| {
             let (before, after) = ((measure.rate)(&effect.before), (measure.rate)(&effect.after));
             vec![Text::plain(measure.name), before.into(), after.into()]
@@ -265,5 +269,8 @@ fn unknown(account: &Account) -> Vec<Block> {
     if account.unknown.is_empty() {
         return Vec::new();
     }
-    vec![Block::Heading("What is not known"), Block::List(account.unknown.iter().map(Text::plain).collect())]
+    vec![
+        Block::Heading("What is not known".into()),
+        Block::List(account.unknown.iter().map(Text::plain).collect()),
+    ]
 }

@@ -1,5 +1,7 @@
 //! [`Document`]: what is told, before it is HTML or Markdown.
 
+use std::borrow::Cow;
+
 /// A page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -13,7 +15,13 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Block {
     /// Begins a section.
-    Heading(&'static str),
+    Heading(Cow<'static, str>),
+    /// Begins a part of one.
+    Subheading(Text),
+    /// What matters most, each a name and a figure.
+    Figures(Vec<(&'static str, String)>),
+    /// Parts that may stand beside one another.
+    Grid(Vec<Vec<Block>>),
     /// A paragraph.
     Paragraph(Text),
     /// Points, one under the other.
@@ -32,12 +40,24 @@ pub enum Block {
 }
 
 /// The head of a column.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Column {
     /// Of words.
-    Words(&'static str),
+    Words(Cow<'static, str>),
     /// Of numbers.
-    Number(&'static str),
+    Number(Cow<'static, str>),
+}
+
+impl Column {
+    /// Of words.
+    pub fn words(head: impl Into<Cow<'static, str>>) -> Self {
+        Self::Words(head.into())
+    }
+
+    /// Of numbers.
+    pub fn number(head: impl Into<Cow<'static, str>>) -> Self {
+        Self::Number(head.into())
+    }
 }
 
 /// Curves over one axis of time.
@@ -47,6 +67,19 @@ pub struct Chart {
     pub title: &'static str,
     /// The curves, at most three.
     pub curves: Vec<Curve>,
+    /// Spans that are to be seen, the earliest first.
+    pub bands: Vec<Band>,
+}
+
+/// A span of time that is marked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Its beginning, in seconds since the epoch.
+    pub from: u64,
+    /// Its end.
+    pub until: u64,
+    /// What it is.
+    pub name: String,
 }
 
 /// One curve.
@@ -59,16 +92,18 @@ pub struct Curve {
 }
 
 /// Running text.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Text(pub Vec<Span>);
 
 /// A piece of text.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Span {
     /// Ours.
     Plain(String),
     /// A value, as rules or requests have it: quoted letter by letter.
     Value(String),
+    /// A bar of this share, 0 to 1, of the greatest.
+    Bar(f64),
 }
 
 impl Text {

@@ -32,6 +32,22 @@ const STYLE: &str = include_str!("html/page.css");
 fn write_block(block: &Block, page: &mut String) {
     let _ = match block {
         Block::Heading(heading) => writeln!(page, "<h2>{}</h2>", escape(heading)),
+        Block::Subheading(heading) => writeln!(page, "<h3>{}</h3>", inline(heading)),
+        Block::Figures(figures) => {
+            let figure = |(name, figure): &(&str, String)| {
+                format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(figure))
+            };
+            writeln!(page, "<dl class=\"figures\">{}</dl>", figures.iter().map(figure).collect::<String>())
+        }
+        Block::Grid(parts) => {
+            page.push_str("<div class=\"grid\">\n");
+            for part in parts {
+                page.push_str("<section>\n");
+                part.iter().for_each(|block| write_block(block, page));
+                page.push_str("</section>\n");
+            }
+            writeln!(page, "</div>")
+        }
         Block::Paragraph(text) => writeln!(page, "<p>{}</p>", inline(text)),
         Block::List(points) => {
             let points: String = points.iter().map(|point| format!("<li>{}</li>\n", inline(point))).collect();
@@ -76,8 +92,17 @@ fn inline(text: &Text) -> String {
             Span::Plain(plain) => escape(plain),
             Span::Value(value) if value.is_empty() => String::from("<em>empty</em>"),
             Span::Value(value) => format!("<code>{}</code>", escape(value)),
+            Span::Bar(share) => bar(*share),
         })
         .collect()
+}
+
+/// A drawing, since a style in an attribute is not for every policy.
+fn bar(share: f64) -> String {
+    let width = (share.clamp(0.0, 1.0) * 100.0).max(0.5);
+    format!(
+        "<svg class=\"bar\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect width=\"{width:.1}\" height=\"8\"/></svg>"
+    )
 }
 
 fn escape_lines(text: &str) -> String {

@@ -19,6 +19,19 @@ fn write_block(block: &Block, page: &mut String) {
     // A string takes any text.
     let _ = match block {
         Block::Heading(heading) => writeln!(page, "## {}", escape(heading)),
+        Block::Subheading(heading) => writeln!(page, "### {}", inline(heading, Place::Line)),
+        Block::Figures(figures) => figures
+            .iter()
+            .try_for_each(|(name, figure)| writeln!(page, "- {}: {}", escape(name), escape(figure))),
+        Block::Grid(parts) => {
+            for (place, block) in parts.iter().flatten().enumerate() {
+                if place > 0 {
+                    page.push('\n');
+                }
+                write_block(block, page);
+            }
+            Ok(())
+        }
         Block::Paragraph(text) => writeln!(page, "{}", inline(text, Place::Line)),
         Block::List(points) => {
             points.iter().try_for_each(|point| writeln!(page, "- {}", inline(point, Place::Line)))
@@ -70,6 +83,7 @@ fn inline(text: &Text, place: Place) -> String {
         .map(|span| match span {
             Span::Plain(plain) => escape(plain),
             Span::Value(value) => code(value, place),
+            Span::Bar(_) => String::new(),
         })
         .collect()
 }

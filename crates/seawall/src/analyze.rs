@@ -27,6 +27,9 @@ mod watching;
 
 mod csv;
 mod findings;
+mod follow;
+mod following;
+mod progress;
 mod setup;
 mod terminal;
 mod text;
@@ -35,12 +38,14 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use seawall_logs::{Parser, Tally as Lines};
-use seawall_report::analysis::Analysis;
+use seawall_report::analysis::{Analysis, page};
+use seawall_report::html;
 
 use self::coverage::{Read, open, with_cause};
 use self::findings::Findings;
 use self::input::InputError;
 use self::log::Log;
+use self::progress::Progress;
 use self::read::{Block, in_order};
 use self::seconds::Seconds;
 use self::setup::{Setup, setup, tables_only};
@@ -63,21 +68,26 @@ fn analyze(arguments: &Analyze) -> Result<ExitCode, String> {
         return Err("--format csv prints cross tables: name their facts, as in --by path,network".to_owned());
     }
     let Some(Setup { survey, watch }) = setup(arguments)? else { return Ok(ExitCode::from(output::WRONG)) };
-    let (logs, mut is_whole) = open(&arguments.logs);
     let mut story = Story { seconds: Seconds::default(), watching: Watching::new(watch) };
+    if arguments.follow {
+        return following::run(arguments, &survey, story);
+    }
+    let (logs, mut is_whole) = open(&arguments.logs);
+    let mut progress = Progress::new(&logs, arguments.quiet);
     let mut read_logs = Vec::new();
     for (number, log) in (0..).zip(logs) {
-        let (read, done) = read(number, log, &survey, &mut story);
+        let (read, done) = read(number, log, &survey, &mut story, &mut progress);
         read_logs.extend(read);
         if let Err(error) = done {
-            output::problem(with_cause(&error));
+            progress.aside(|| output::problem(with_cause(&error)));
             is_whole = false;
         }
     }
+    progress.finish();
     if read_logs.is_empty() {
         return Ok(ExitCode::from(output::WRONG));
     }
-    story.seconds.finish(|second| story.watching.second(second, |_, _, _| {}));
+    story.seconds.finish(|second| story.watching.second(second, |_, _| {}));
     tell(arguments, &survey, &story, &read_logs)?;
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(output::WRONG) })
 }
@@ -90,20 +100,28 @@ struct Story {
 
 /// One thread reads and decompresses, all cores parse and count, and the caller's thread puts the seconds in order and
 /// watches.
-fn read(number: u64, log: Log, survey: &Survey, story: &mut Story) -> (Option<Read>, Result<(), InputError>) {
+fn read(
+    number: u64,
+    log: Log,
+    survey: &Survey,
+    story: &mut Story,
+    progress: &mut Progress,
+) -> (Option<Read>, Result<(), InputError>) {
     let (name, formats) = (log.name(), log.formats().clone());
     let (input, sample) = match log.reopen() {
         Ok(opened) => opened,
         Err(error) => return (None, Err(error)),
     };
+    progress.log(&input);
     let threads = available_parallelism().map_or(1, usize::from);
     let work = |parser: &mut Parser, block: &Block| survey.read(number, parser, block);
     let mut tally = Lines::default();
     let Story { seconds, watching } = story;
     let done = in_order(input, sample, &formats, threads, work, |part: Part| {
+        progress.lines(part.lines.lines);
         tally.merge(part.lines);
         for second in part.seconds {
-            seconds.push(second, |second| watching.second(second, |_, _, _| {}));
+            seconds.push(second, |second| watching.second(second, |_, _| {}));
         }
     });
     (Some(Read { name, formats, tally }), done)
@@ -125,7 +143,12 @@ fn tell(arguments: &Analyze, survey: &Survey, story: &Story, logs: &[Read]) -> R
             let terminal = Terminal::of_stdout();
             Text { terminal, analysis: &analysis, logs, tables_only: tables_only(arguments) }.print();
         }
+        // As it is told line by line, so is the sum.
+        AnalyzeFormat::Json if arguments.follow => {
+            output::line(serde_json::json!({ "event": "summary", "analysis": analysis }));
+        }
         AnalyzeFormat::Json => output::json(&analysis),
+        AnalyzeFormat::Html => output::line(html(&page(&analysis)).trim_end()),
         AnalyzeFormat::Csv => {
             let tables: Vec<String> = analysis.tables.iter().map(csv::csv).collect();
             output::line(tables.join("\r\n").trim_end_matches('\n'));

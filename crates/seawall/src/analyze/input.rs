@@ -154,6 +154,11 @@ impl Input {
         self.size
     }
 
+    /// Bytes of the file that were read so far, as compressed; it goes on counting.
+    pub fn consumed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.consumed)
+    }
+
     /// Reads, and names the source where that fails.
     ///
     /// # Errors

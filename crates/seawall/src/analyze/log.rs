@@ -15,6 +15,7 @@ pub struct Log {
     formats: Formats,
     share: f64,
     first: Option<UnixTime>,
+    size: Option<u64>,
     /// What cannot be opened twice: a pipe.
     held: Option<(Input, Sample)>,
 }
@@ -51,8 +52,9 @@ impl Log {
             (None, None) => return Err(Unread::Unrecognised(source.name())),
         };
         let first = sample.earliest(&formats);
-        let held = input.size().is_none().then_some((input, sample));
-        Ok(Self { source, formats, share, first, held })
+        let size = input.size();
+        let held = size.is_none().then_some((input, sample));
+        Ok(Self { source, formats, share, first, size, held })
     }
 
     /// As a person reads it.
@@ -68,6 +70,11 @@ impl Log {
     /// The share of its first lines that its first format reads, from 0 to 1.
     pub fn share(&self) -> f64 {
         self.share
+    }
+
+    /// Bytes of the file, as compressed; `None` for standard input and pipes.
+    pub fn size(&self) -> Option<u64> {
+        self.size
     }
 
     /// Opens it again, where it was closed meanwhile: no more than one is open at a time but for pipes.

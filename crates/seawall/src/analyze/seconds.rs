@@ -125,11 +125,26 @@ pub(crate) struct Seconds {
 }
 
 impl Seconds {
-    /// From now on, what comes too late counts as of the first second that is still open, as the edge counts an exchange
-    /// when it ends.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for logs that grow"))]
-    pub(crate) fn join_late(&mut self) {
-        self.joins = true;
+    /// Whether what comes too late counts as of the first second that is still open, as the edge counts an exchange when
+    /// it ends; else it is left out.
+    pub(crate) fn join_late(&mut self, joins: bool) {
+        self.joins = joins;
+    }
+
+    /// The first second that was not given out.
+    pub(crate) fn open(&self) -> u64 {
+        self.given
+    }
+
+    /// The latest second that came.
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Gives out the seconds before this one; none before it is taken any more.
+    pub(crate) fn close(&mut self, until: u64, give: impl FnMut(Second)) {
+        self.give(until, give);
+        self.given = self.given.max(until);
     }
 
     /// Takes a second, and gives out those whose turn has come.
@@ -156,8 +171,7 @@ impl Seconds {
         self.give(self.latest.saturating_sub(ORDER), give);
     }
 
-    /// Gives out the seconds before this one.
-    pub(crate) fn give(&mut self, until: u64, mut give: impl FnMut(Second)) {
+    fn give(&mut self, until: u64, mut give: impl FnMut(Second)) {
         while let Some(entry) = self.waiting.first_entry() {
             if *entry.key() >= until && self.specimens <= WAITING_MAX {
                 return;
@@ -167,9 +181,6 @@ impl Seconds {
             self.given = second.at + 1;
             second.window.thin(SPECIMENS_MAX);
             give(second);
-        }
-        if self.joins {
-            self.given = self.given.max(until);
         }
     }
 
@@ -300,12 +311,12 @@ mod tests {
     #[test]
     fn what_comes_late_while_a_log_grows_counts_in_the_open_second() {
         let (mut seconds, mut given) = (Seconds::default(), Vec::new());
-        seconds.join_late();
+        seconds.join_late(true);
         let mut push = |seconds: &mut Seconds, times: &[u64], until| {
             for second in recorded(times) {
                 seconds.push(second, |second| given.push((second.at, second.requests())));
             }
-            seconds.give(until, |second| given.push((second.at, second.requests())));
+            seconds.close(until, |second| given.push((second.at, second.requests())));
         };
         push(&mut seconds, &[100, 101, 102], 102);
         push(&mut seconds, &[50, 103], 104);

@@ -50,7 +50,7 @@ pub(super) fn setup(arguments: &Analyze) -> Result<Option<Setup>, String> {
         return Err(format!("`{fact}` is in no log: --geo names a database in MaxMind's format that has it"));
     }
     let tops = arguments.top != Some(0) && !tables_only(arguments);
-    let watches = !tables_only(arguments) || arguments.rules_out.is_some();
+    let watches = !tables_only(arguments) || arguments.rules_out.is_some() || arguments.follow;
     let wanted = Wanted { tops, tables };
     let survey = Survey::new(vantage(arguments, config.as_ref()), geo, filter, wanted, watches);
     Ok(Some(Setup { survey, watch: config.as_ref().map(watch).unwrap_or_default() }))

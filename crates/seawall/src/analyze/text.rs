@@ -85,7 +85,7 @@ impl Text<'_> {
 
     pub(super) fn storm(&self, storm: &Storm) {
         let is_storm = storm.nature == "storm";
-        let is_sure = storm.confidence >= SURE_MIN;
+        let is_sure = storm.is_sure();
         let look = match (is_storm, is_sure) {
             (true, true) => Look::Alarm,
             (true, false) => Look::Doubt,
@@ -370,5 +370,3 @@ fn narrowed(curve: &Curve, columns: usize) -> (Vec<f64>, u64) {
 
 /// What requests have that do not have the fact.
 const NONE: &str = "(none)";
-/// Below this confidence, a storm is one perhaps.
-const SURE_MIN: f64 = 0.8;

@@ -49,13 +49,13 @@ impl Watching {
     }
 
     /// Takes seconds in order, and tells what follows from each, with its time.
-    pub(crate) fn second(&mut self, second: Second, mut told: impl FnMut(UnixTime, &Notice, &Watch)) {
+    pub(crate) fn second(&mut self, second: Second, mut told: impl FnMut(UnixTime, Notice)) {
         self.quiet_until(second.at, &mut told);
         self.tick(second, &mut told);
     }
 
     /// Nothing came before that second.
-    pub(crate) fn quiet_until(&mut self, at: u64, mut told: impl FnMut(UnixTime, &Notice, &Watch)) {
+    pub(crate) fn quiet_until(&mut self, at: u64, mut told: impl FnMut(UnixTime, Notice)) {
         while let Some(running) = &mut self.running
             && running.next < at
         {
@@ -73,7 +73,7 @@ impl Watching {
         }
     }
 
-    fn tick(&mut self, second: Second, told: &mut impl FnMut(UnixTime, &Notice, &Watch)) {
+    fn tick(&mut self, second: Second, told: &mut impl FnMut(UnixTime, Notice)) {
         let running = self.running.get_or_insert_with(|| Running {
             watch: Watch::new(self.settings.clone(), SEED),
             next: second.at,
@@ -91,7 +91,7 @@ impl Watching {
         let window = Window { from: UnixTime::from_secs(second.at), until: now, ..second.window };
         let notices = running.watch.tick(window, load, now);
         note(&notices, running, now, &mut self.proposals, &mut self.curves);
-        notices.iter().for_each(|notice| told(now, notice, &running.watch));
+        notices.into_iter().for_each(|notice| told(now, notice));
     }
 
     /// What was found; `None` of a log without a time.

@@ -12,6 +12,8 @@ Examples:
   seawall analyze --trusted-hops fastly --format json access.log.gz
   seawall analyze --where 'user-agent ~ QQ' --by path,network access.log
   seawall analyze --where 'status >= 500' --by hour,path --top 20 access.log
+  seawall analyze --format html access.log > analysis.html
+  seawall analyze --follow /var/log/nginx/access.log
   seawall analyze --rules-out rules.toml access.log && seawall replay --rules rules.toml access.log
 
 Facts of --where and --by:
@@ -49,9 +51,16 @@ pub struct Analyze {
     /// How many values of each fact, or rows of each table, to print: 10 without it, 5 as text, and all as CSV
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
+    /// Read on as logs grow, through rotation, and tell of storms when they begin, change and end; Ctrl-C ends it, with the
+    /// sum of it all. A log need not be there yet
+    #[arg(long)]
+    pub follow: bool,
     /// Write the rules proposed against storms into this file, as a rule file; one that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub rules_out: Option<PathBuf>,
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     pub format: AnalyzeFormat,
@@ -67,4 +76,6 @@ pub enum AnalyzeFormat {
     Json,
     /// The tables of --by, as comma-separated values
     Csv,
+    /// As a page that needs nothing else
+    Html,
 }

@@ -1,7 +1,11 @@
 //! `seawall analyze`: storms in logs.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use seawall_testkit::Dir;
 use serde_json::Value;
@@ -231,4 +235,107 @@ fn a_configuration_says_who_the_client_is_and_the_command_line_counts_more() {
     assert_eq!(client(&[]), "10.0.0.1");
     assert_eq!(client(&["--config", config]), "192.0.2.9");
     assert_eq!(client(&["--config", config, "--trusted-hops", "10.0.0.0/8,192.0.2.0/24"]), "198.51.100.7");
+}
+
+#[test]
+fn a_page_tells_all_of_it_and_needs_nothing_else() {
+    let dir = Dir::new();
+    let log = small(&dir);
+    let page =
+        run(["analyze", "--format", "html", "--by", "path,network", log.to_str().expect("a name")]).ok();
+    for said in
+        ["<!DOCTYPE html>", "default-src 'none'", "path × network", "user-agent by requests", "QQGameHall/5"]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+    assert!(!page.contains("<script") && !page.contains("src="), "nothing from elsewhere");
+}
+
+/// A log that is followed: lines are told as JSON objects.
+struct Following {
+    child: Child,
+    told: Receiver<Value>,
+}
+
+impl Following {
+    fn start(log: &Path) -> Self {
+        let mut child = Command::new(SEAWALL)
+            .args(["analyze", "--follow", "--format", "json", log.to_str().expect("a name")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let (sender, told) = channel();
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).expect("JSON"));
+            }
+        });
+        Self { child, told }
+    }
+
+    /// What is told of that kind, sooner or later.
+    fn wait_for(&self, event: &str) -> Value {
+        loop {
+            let told = self.told.recv_timeout(Duration::from_secs(60));
+            let told = told.unwrap_or_else(|error| panic!("{event}: {error}"));
+            if told["event"] == event {
+                return told;
+            }
+        }
+    }
+
+    /// Ends it as Ctrl-C does; the sum of what it found.
+    fn end(mut self) -> Value {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+        let summary = self.wait_for("summary");
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+        summary["analysis"].clone()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn append(file: &Path, text: &str) {
+    let mut file = OpenOptions::new().append(true).create(true).open(file).expect("a file");
+    file.write_all(text.as_bytes()).expect("it is written");
+}
+
+#[test]
+fn a_growing_log_is_followed_through_rotation_and_its_storm_told_as_it_begins() {
+    let dir = Dir::new();
+    let log = dir.join("access.log");
+    let lines = first_hour();
+    let (before, storm) =
+        lines.split_at(lines.iter().position(|line| line.contains(":08:15:00 ")).expect("a storm"));
+    let following = Following::start(&log);
+    // There is no such file yet.
+    append(&log, &before[..3000].concat());
+    let caught_up = following.wait_for("caught-up");
+    assert_eq!(caught_up["storms"], serde_json::json!([]));
+    // logrotate's `create`: the rest of what was written to the old file is read.
+    fs::rename(&log, dir.join("access.log.1")).expect("moved");
+    append(&dir.join("access.log.1"), &before[3000..].concat());
+    append(&log, &storm[..3000].concat());
+    let began = following.wait_for("storm-began");
+    assert!(began["storm"]["signature"].to_string().contains("QQGameHall"), "{began:#}");
+    // `copytruncate`.
+    fs::write(&log, "").expect("cut");
+    append(&log, &storm[3000..].concat());
+    let paused = following.wait_for("storm-paused");
+    assert_eq!(paused["storm"]["id"], began["storm"]["id"]);
+    let analysis = following.end();
+    assert_eq!(analysis["totals"]["requests"], lines.len(), "{}", analysis["totals"]);
+    assert_eq!(analysis["storms"].as_array().map(Vec::len), Some(1));
+}
+
+/// The lines of [`log`] without those after hours.
+fn first_hour() -> Vec<String> {
+    log().into_iter().filter(|line| line.contains("2015:08:")).collect()
 }
