@@ -85,6 +85,12 @@ impl SecondaryKey {
         self.0.iter().map(|selecting| (&selecting.name, selecting.value.as_deref()))
     }
 
+    /// Bytes that it holds besides those values, allocations not counted.
+    pub fn sent_bytes(&self) -> usize {
+        let sent = |selecting: &Selecting| selecting.sent.as_ref().map_or(0, Vec::len);
+        self.0.iter().map(|selecting| size_of::<Option<Vec<u8>>>() + sent(selecting)).sum()
+    }
+
     /// Whether every request selects by it: the response varies by nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -111,7 +117,9 @@ impl Selecting {
     fn of(name: &HeaderName, facts: &RequestFacts<'_>, policy: &Policy) -> Self {
         let lines = Lines { facts, name: name.as_str() };
         if let Some(asked) = asked_value(name, facts, policy) {
-            return Self { name: name.clone(), value: Some(asked.to_vec()), sent: None };
+            // What is asked for follows from what was sent alone, where the site adds no codings.
+            let sent = lines.combined().filter(|sent| policy.codings.is_empty() && sent != asked);
+            return Self { name: name.clone(), value: Some(asked.to_vec()), sent };
         }
         let Some(sent) = lines.combined() else {
             return Self { name: name.clone(), value: None, sent: None };
@@ -127,6 +135,9 @@ impl Selecting {
     /// Without allocating, unless several lines must be combined: a look-up asks it of each stored response.
     fn matches(&self, facts: &RequestFacts<'_>, policy: &Policy) -> bool {
         let lines = Lines { facts, name: self.name.as_str() };
+        if policy.codings.is_empty() && self.sent.as_ref().is_some_and(|sent| lines.are(sent)) {
+            return true;
+        }
         if let Some(asked) = asked_value(&self.name, facts, policy) {
             return self.value.as_deref() == Some(asked);
         }
@@ -363,6 +374,20 @@ mod tests {
         let weight = prop::sample::select(vec!["", ";q=1", "; q=0.5", ";q=0", ";q=2"]);
         let element = (coding, weight).prop_map(|(coding, weight)| format!("{coding}{weight}"));
         prop::collection::vec(element, 0..5).prop_map(|elements| elements.join(", "))
+    }
+
+    #[test]
+    fn spelling_that_was_stored_counts_only_where_it_says_what_the_origin_is_asked() {
+        // The site has added codings, or ceased to, since.
+        let lines = [("accept-encoding", "br, gzip;q=0.5")];
+        let plain = Policy::default();
+        let adding = Policy { codings: vec![Coding::Gzip], ..Policy::default() };
+        let vary = Vary::of(&fields(&[("vary", "accept-encoding")]));
+        for (before, after) in [(&plain, &adding), (&adding, &plain), (&plain, &plain), (&adding, &adding)] {
+            let key = with_request("GET", &lines, |facts| SecondaryKey::of(&vary, facts, before)).unwrap();
+            let selects = with_request("GET", &lines, |facts| key.matches(facts, after));
+            assert_eq!(selects, before.codings == after.codings);
+        }
     }
 
     proptest! {

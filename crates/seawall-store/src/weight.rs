@@ -37,6 +37,7 @@ pub(crate) fn response_bytes(response: &StoredResponse) -> u64 {
         + (fields.len() - fields.keys_len()) * FURTHER_LINE_BYTES
         + fields.values().map(HeaderValue::len).sum::<usize>()
         + response.selected_by.fields().map(selecting_bytes).sum::<usize>()
+        + response.selected_by.sent_bytes()
         + size_of_val(response.surrogate_keys.hashes())
         + own_names.map(|name| name.as_str().len() + ALLOCATION_BYTES).sum::<usize>()
         + lines_bytes(fields)
