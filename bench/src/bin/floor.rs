@@ -2,19 +2,21 @@
 //!
 //! An answer is `ADDRESS,STATUS,BYTES,keep` or `ADDRESS,STATUS,BYTES,close`: what is written on that address after
 //! every read, ready-made, and whether the connection then stays. Whatever arrives by one read counts as one request.
+//! A connection that does not stay is accepted with its request (`TCP_DEFER_ACCEPT`), answered and closed at once.
 //! So what it costs is what the kernel asks for a request and a response of that size; no server can do with less on
 //! sockets and epoll.
 
 use std::env;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
-use rustix::io::{read, write};
+use rustix::io::{Errno, read, write};
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, Type};
 
 fn main() -> Result<()> {
@@ -59,8 +61,13 @@ impl Answer {
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.bind(&self.address.into())?;
+        // Connections inherit it.
+        socket.set_tcp_nodelay(true)?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
+        if !self.stays {
+            seawall_sys::defer_accept(&socket, DEFER_TIME)?;
+        }
         Ok(socket.into())
     }
 }
@@ -103,7 +110,7 @@ impl<'a> Floor<'a> {
         let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
         loop {
             match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
-                Err(rustix::io::Errno::INTR) | Ok(_) => {}
+                Err(Errno::INTR) | Ok(_) => {}
                 Err(error) => return Err(error.into()),
             }
             for event in events.drain(..) {
@@ -118,16 +125,17 @@ impl<'a> Floor<'a> {
 
     fn accept(&mut self, listener: usize) -> Result<()> {
         let (listener, answer) = &self.listeners[listener];
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
+        let stream = match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok((stream, _)) => TcpStream::from(stream),
             // Gone again before it was taken.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
-                return Ok(());
-            }
+            Err(Errno::AGAIN | Errno::CONNABORTED) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
+        if !answer.stays {
+            // It was accepted with its request: what the answer does not fit is not waited for.
+            Connection { stream, answer, sent: answer.bytes.len() }.serve(EventFlags::IN);
+            return Ok(());
+        }
         let place = self.free.pop().unwrap_or_else(|| {
             self.connections.push(None);
             self.connections.len() - 1
@@ -165,7 +173,7 @@ impl Connection<'_> {
                 self.sent = 0;
                 self.send()
             }
-            Err(rustix::io::Errno::AGAIN) => Then::Stay,
+            Err(Errno::AGAIN) => Then::Stay,
             Err(_) => Then::Close,
         }
     }
@@ -174,7 +182,7 @@ impl Connection<'_> {
         while self.sent < self.answer.bytes.len() {
             match write(&self.stream, &self.answer.bytes[self.sent..]) {
                 Ok(written) => self.sent += written,
-                Err(rustix::io::Errno::AGAIN) => return Then::Stay,
+                Err(Errno::AGAIN) => return Then::Stay,
                 Err(_) => return Then::Close,
             }
         }
@@ -183,6 +191,9 @@ impl Connection<'_> {
 }
 
 const BACKLOG: i32 = 4096;
+
+/// The least that the kernel knows.
+const DEFER_TIME: Duration = Duration::from_secs(1);
 
 const EVENTS: usize = 256;
 

@@ -54,6 +54,7 @@ impl InheritedSocket {
         let local = socket.local_addr()?;
         socket.set_nonblocking(true)?;
         socket2::SockRef::from(&socket).set_tcp_nodelay(true)?;
+        socket::defer_accept(&socket);
         Ok(Self { configured, local, socket })
     }
 

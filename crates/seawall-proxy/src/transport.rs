@@ -9,10 +9,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use seawall_http::Ja4;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+pub use self::tcp::Tcp;
 use crate::tls::handshake::Shaken;
+
+mod tcp;
 
 /// The bytes of one connection.
 ///
@@ -21,17 +24,17 @@ use crate::tls::handshake::Shaken;
 #[derive(Debug)]
 pub enum Transport {
     /// Clear text.
-    Plain(TcpStream),
+    Plain(Tcp),
     /// TLS, after its handshake.
     Tls(Box<Shaken>),
 }
 
 impl Transport {
-    /// The TCP connection underneath, for socket options and addresses.
-    pub fn tcp(&self) -> &TcpStream {
+    /// The TCP socket underneath, for its options; none if it is closed already.
+    pub fn socket(&self) -> Option<SockRef<'_>> {
         match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.stream.get_ref().0,
+            Self::Plain(tcp) => tcp.socket(),
+            Self::Tls(tls) => Some(SockRef::from(tls.stream.get_ref().0)),
         }
     }
 

@@ -10,7 +10,6 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
-use tokio::net::TcpStream;
 
 /// Copies until both sides have ended. `first` is what the client sent before. Gives the bytes sent to the client.
 pub(crate) async fn run<T: AsyncRead + AsyncWrite + Unpin>(
@@ -26,11 +25,11 @@ pub(crate) async fn run<T: AsyncRead + AsyncWrite + Unpin>(
 
 /// Has the kernel notice a client that is gone: a tunnel may be silent for as long as it likes, and has no other
 /// bound on time.
-pub(crate) fn keep_alive(client: &TcpStream) {
+pub(crate) fn keep_alive(client: &SockRef<'_>) {
     let probes =
         TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
     // Without probes it is as it was.
-    let _ = SockRef::from(client).set_tcp_keepalive(&probes);
+    let _ = client.set_tcp_keepalive(&probes);
 }
 
 /// Reads `first`, then what comes.

@@ -6,7 +6,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http_body::Body;
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 use super::connection::{Close, Connection, Tarpit};
@@ -39,7 +38,7 @@ impl Connection {
             return;
         }
         let Ok(origin) = origin.await else { return };
-        tunnel::keep_alive(self.incoming.transport.tcp());
+        self.incoming.transport.socket().iter().for_each(tunnel::keep_alive);
         let bytes = tunnel::run(&mut self.incoming.transport, self.input.split().freeze(), origin).await;
         self.worker.stats.sent_bytes.add(bytes);
     }
@@ -55,11 +54,15 @@ impl Connection {
             Close::Abort => return,
             Close::Reset => {
                 // If it fails, the connection is closed all the same.
-                let _ = SockRef::from(self.incoming.transport.tcp()).set_linger(Some(Duration::ZERO));
+                let _ =
+                    self.incoming.transport.socket().map(|socket| socket.set_linger(Some(Duration::ZERO)));
                 return;
             }
         }
         if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
+            return;
+        }
+        if close == Close::Plain && self.is_last && self.input.is_empty() && !self.incoming.tls {
             return;
         }
         let _ = tokio::time::timeout(LINGER_TIME, self.linger(close)).await;

@@ -69,6 +69,8 @@ pub(super) struct Connection {
     /// Set when the client has ended its side: how long it still gets what comes.
     pub(super) half_closed: Deadline,
     pub(super) requests: u64,
+    /// Whether the client has said that this request is its last: then nothing is on its way when we close.
+    pub(super) is_last: bool,
     /// Whether the worker drains, and the first request is still waited for.
     is_last_chance: bool,
     /// Content of a refused request, to be thrown away so that the connection can stay.
@@ -144,6 +146,7 @@ impl Connection {
             write_deadline: Deadline::default(),
             half_closed: Deadline::default(),
             requests: 0,
+            is_last: false,
             is_last_chance: false,
             discard: None,
             unfinished: None,
@@ -376,16 +379,17 @@ impl Connection {
     }
 
     /// RFC 9112 §9.3.
-    fn keeps_alive(&self, head: &Head<'_>, bounds: &Bounds) -> bool {
+    fn keeps_alive(&mut self, head: &Head<'_>, bounds: &Bounds) -> bool {
         let wanted = match head.protocol {
             Protocol::Http10 => head.connection.keep_alive,
             Protocol::Http11 | Protocol::Http2 => true,
         };
+        self.is_last = !wanted || head.connection.close;
         let has_room = self.requests < bounds.requests_per_connection;
         if !has_room {
             self.worker.stats.bound(Bound::RequestsPerConnection);
         }
-        wanted && has_room && !head.connection.close && !self.worker.is_draining()
+        !self.is_last && has_room && !self.worker.is_draining()
     }
 }
 

@@ -5,7 +5,8 @@
 //! a minute, and kernel memory with it, for a client that the bound is there to be rid of. Nothing is read of it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdTcpStream};
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,11 +15,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use rustls::ServerConfig;
 use seawall_config::config::Listen;
 use seawall_rules::refusal::Bound;
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, error, warn};
@@ -27,7 +31,7 @@ use crate::admission::{Admission, ConnectionPermit};
 use crate::listen::counters::AcceptCounters;
 use crate::listen::{Listener, proxy_header};
 use crate::tls::handshake::{chose_http2, handshake};
-use crate::transport::Transport;
+use crate::transport::{Tcp, Transport};
 
 /// A connection that is ready for HTTP.
 #[derive(Debug)]
@@ -79,7 +83,7 @@ impl AcceptPolicy {
 /// Why accepting ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stop {
-    /// Nobody accepts after us: connections that wait already are still taken.
+    /// Nobody accepts after us: connections that wait already, with their first bytes, are still taken.
     Closing,
     /// Another process or loop accepts from the same socket: those that wait are left to it.
     HandedOver,
@@ -106,7 +110,11 @@ where
     S: Fn(Incoming) -> F + 'static,
     F: Future<Output = ()> + 'static,
 {
-    let socket = TcpListener::from_std(listener.socket)?;
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, for types whose descriptor may change; ours cannot"
+    )]
+    let socket = AsyncFd::with_interest(listener.socket, Interest::READABLE)?;
     let door = Rc::new(Door { listen: listener.listen, local: listener.local, gate, serve });
     let mut stop = pin!(stop);
     let mut pause = Pause::default();
@@ -127,10 +135,9 @@ where
     };
     if reason == Stop::Closing {
         // Straight from the kernel: what it has queued since the last poll, the runtime does not know yet.
-        let socket = socket.into_std()?;
-        while let Ok((tcp, peer)) = socket.accept() {
-            tcp.set_nonblocking(true)?;
-            door.admit(TcpStream::from_std(tcp)?, peer, &mut tasks);
+        let socket = socket.into_inner();
+        while let Ok((tcp, peer)) = accept(&socket) {
+            door.admit(tcp, peer, &mut tasks);
         }
     }
     Ok(tasks)
@@ -150,7 +157,7 @@ where
     F: Future<Output = ()> + 'static,
 {
     /// Takes a connection in, or resets it.
-    fn admit(self: &Rc<Self>, tcp: TcpStream, peer: SocketAddr, tasks: &mut JoinSet<()>) {
+    fn admit(self: &Rc<Self>, tcp: StdTcpStream, peer: SocketAddr, tasks: &mut JoinSet<()>) {
         self.gate.counters.accepted.add(1);
         let permit = match self.permit(peer.ip()) {
             Ok(permit) => permit,
@@ -162,7 +169,7 @@ where
         let door = Rc::clone(self);
         tasks.spawn_local(async move {
             // Boxed, as it would take its place in the task for as long as the connection lives.
-            if let Some(incoming) = Box::pin(door.receive(tcp, peer, permit)).await {
+            if let Some(incoming) = door.receive(tcp, peer, permit).await {
                 door.gate.counters.received.add(1);
                 (door.serve)(incoming).await;
             }
@@ -179,8 +186,30 @@ where
     }
 
     /// Brings a connection to the point where HTTP begins; none if it does not get there.
-    async fn receive(&self, tcp: TcpStream, peer: SocketAddr, permit: ConnectionPermit) -> Option<Incoming> {
+    async fn receive(
+        &self,
+        tcp: StdTcpStream,
+        peer: SocketAddr,
+        permit: ConnectionPermit,
+    ) -> Option<Incoming> {
         let local = if self.local.ip().is_unspecified() { tcp.local_addr().ok()? } else { self.local };
+        if !self.listen.proxy_protocol && !self.listen.tls {
+            let transport = Transport::Plain(Tcp::new(tcp));
+            return Some(Incoming { transport, peer, local, tls: false, http2: false, permit });
+        }
+        // Boxed, as it would take its place in the task for as long as the connection lives.
+        Box::pin(self.prepare(tcp, peer, local, permit)).await
+    }
+
+    /// What comes before HTTP.
+    async fn prepare(
+        &self,
+        tcp: StdTcpStream,
+        peer: SocketAddr,
+        local: SocketAddr,
+        permit: ConnectionPermit,
+    ) -> Option<Incoming> {
+        let tcp = TcpStream::from_std(tcp).map_err(|error| warn!(%error, "a connection is lost")).ok()?;
         let deadline = Instant::now() + self.gate.policy.load().handshake_time;
         let arrival = Arrival { tcp, peer, local, permit };
         let arrival =
@@ -266,7 +295,7 @@ struct Arrival {
 impl Arrival {
     fn into_incoming(self) -> Incoming {
         let Self { tcp, peer, local, permit } = self;
-        Incoming { transport: Transport::Plain(tcp), peer, local, tls: false, http2: false, permit }
+        Incoming { transport: Transport::Plain(tcp.into()), peer, local, tls: false, http2: false, permit }
     }
 }
 
@@ -308,11 +337,22 @@ impl Pause {
     }
 }
 
-async fn accept_after(socket: &TcpListener, pause: &Pause) -> io::Result<(TcpStream, SocketAddr)> {
+async fn accept_after(
+    socket: &AsyncFd<TcpListener>,
+    pause: &Pause,
+) -> io::Result<(StdTcpStream, SocketAddr)> {
     if let Some(until) = pause.until {
         sleep_until(until).await;
     }
-    socket.accept().await
+    socket.async_io(Interest::READABLE, accept).await
+}
+
+/// Not the runtime's, which registers what it accepts with the poller ([`Tcp`]).
+fn accept(socket: &TcpListener) -> io::Result<(StdTcpStream, SocketAddr)> {
+    let (tcp, peer) = acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    // It may be gone again, and its address with it.
+    let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((tcp.into(), peer))
 }
 
 /// Whether the error is that of one connection, as accept(2) passes on what happened to it on the network.
@@ -336,7 +376,7 @@ fn is_transient(error: &io::Error) -> bool {
 }
 
 /// Closes with a reset.
-fn reset(tcp: TcpStream) {
+fn reset(tcp: impl AsFd) {
     // If it fails the connection is closed all the same, only less cheaply.
     drop(SockRef::from(&tcp).set_linger(Some(Duration::ZERO)));
     drop(tcp);

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use seawall_config::config::Listen;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -233,9 +235,22 @@ fn bind_one(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     if sharing == Sharing::Group {
         socket.listen(BACKLOG)?;
+        defer_accept(&socket);
     }
     Ok(socket.into())
 }
+
+/// Has connections wait in the kernel until their first bytes are there: they are answered as soon as they are
+/// accepted, without being waited for ([`crate::transport::Tcp`]), and cost us nothing if they never send any.
+pub(super) fn defer_accept(socket: impl AsFd) {
+    // Without, connections only cost more.
+    if let Err(error) = seawall_sys::defer_accept(socket, DEFER_TIME) {
+        debug!(%error, "connections are accepted before they have sent anything");
+    }
+}
+
+/// The least that the kernel knows: the SYN-ACK is sent again once, and then a silent connection is accepted.
+const DEFER_TIME: Duration = Duration::from_secs(1);
 
 /// Connections that may wait to be accepted, per socket and so per worker. At 10,000 new connections a second
 /// a worker may be busy for 0.4 s before one is lost; it is also what Linux allows by default
@@ -244,7 +259,8 @@ const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
 mod tests {
-    use std::net::{SocketAddr, TcpListener};
+    use std::io::Write;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
 
     use seawall_config::config::Listen;
 
@@ -307,7 +323,7 @@ mod tests {
     #[test]
     fn accepted_connections_do_not_delay_small_segments() {
         let bound = bind(&[listen("127.0.0.1:0")], 1).unwrap();
-        let _client = std::net::TcpStream::connect(locals(&bound)[0]).unwrap();
+        let _client = begin(locals(&bound)[0]).unwrap();
         let listener = bound.for_worker(0).unwrap().remove(0).socket;
         listener.set_nonblocking(false).unwrap();
         assert!(listener.accept().unwrap().0.nodelay().unwrap());
@@ -330,7 +346,7 @@ mod tests {
             bind_with(&[listen("127.0.0.1:0"), listen("127.0.0.3:0")], 1, old.share().unwrap()).unwrap();
         drop(old);
         assert_eq!(locals(&new)[1].ip().to_string(), "127.0.0.3");
-        assert!(std::net::TcpStream::connect(gone).is_err());
+        assert!(TcpStream::connect(gone).is_err());
     }
 
     #[test]
@@ -343,6 +359,13 @@ mod tests {
         }
     }
 
+    /// A connection with its first bytes; before them, the kernel holds it back.
+    fn begin(address: SocketAddr) -> std::io::Result<TcpStream> {
+        let mut client = TcpStream::connect(address)?;
+        client.write_all(b"GET")?;
+        Ok(client)
+    }
+
     #[test]
     fn a_failed_bind_adds_no_socket_that_would_swallow_connections() {
         let old = bind(&[listen("127.0.0.1:0")], 1).unwrap();
@@ -350,8 +373,7 @@ mod tests {
         let wanted = [listen("127.0.0.1:0"), listen(&taken.local_addr().unwrap().to_string())];
         let address = locals(&old)[0];
         let clients: Vec<_> = std::thread::scope(|scope| {
-            let connecting =
-                scope.spawn(|| (0..400).map(|_| std::net::TcpStream::connect(address)).collect());
+            let connecting = scope.spawn(|| (0..400).map(|_| begin(address)).collect());
             while !connecting.is_finished() {
                 assert!(bind_with(&wanted, 64, old.share().unwrap()).is_err());
             }

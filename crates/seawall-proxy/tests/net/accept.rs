@@ -46,8 +46,8 @@ fn a_wildcard_listener_tells_the_address_that_was_reached() {
 #[test]
 fn beyond_the_network_bound_connections_are_reset_and_counted() {
     let site = Site::start(Wanted { connections_per_network: 2, ..Wanted::default() });
-    let (mut first, _second) = (site.connect(), site.connect());
-    let mut third = site.connect();
+    let (mut first, _second) = (site.begin(), site.begin());
+    let mut third = site.begin();
     assert!(is_reset(&mut third));
     assert_eq!(site.counts().connections_per_network, 1);
     ask(&mut first, "").unwrap();
@@ -65,8 +65,8 @@ fn beyond_the_process_bound_trusted_hops_are_reset_too() {
         trusted_hops: vec!["127.0.0.0/8".parse().unwrap()],
         ..Wanted::default()
     });
-    let mut held: Vec<_> = (0..3).map(|_| site.connect()).collect();
-    assert!(is_reset(&mut site.connect()));
+    let mut held: Vec<_> = (0..3).map(|_| site.begin()).collect();
+    assert!(is_reset(&mut site.begin()));
     let counts = site.counts();
     assert_eq!((counts.connections, counts.connections_per_network), (1, 0));
     assert!(ask(&mut held[2], "").is_ok(), "a trusted hop is not held to the bound of one network");
@@ -127,8 +127,8 @@ fn a_panic_ends_its_connection_alone() {
 #[test]
 fn stopping_serves_what_was_let_in_and_what_waits() {
     let site = Site::start(Wanted { workers: 2, ..Wanted::default() });
-    // Connected means that the kernel has queued it: whether it was accepted yet is left to chance.
-    let mut waiting: Vec<_> = (0..50).map(|_| site.connect()).collect();
+    // Begun means that the kernel has queued it: whether it was accepted yet is left to chance.
+    let mut waiting: Vec<_> = (0..50).map(|_| site.begin()).collect();
     let address = site.address;
     let stopping = std::thread::spawn(move || site.stop(Stop::Closing));
     for tcp in &mut waiting {

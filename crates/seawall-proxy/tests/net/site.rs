@@ -78,6 +78,14 @@ impl Site {
         tcp
     }
 
+    /// A connection that has sent something: before that, the kernel holds it back.
+    pub(crate) fn begin(&self) -> TcpStream {
+        let mut tcp = self.connect();
+        // An empty line before the request line is ignored (RFC 9112 §2.2).
+        tcp.write_all(b"\r\n").unwrap();
+        tcp
+    }
+
     /// What all workers have counted.
     pub(crate) fn counts(&self) -> AcceptCounts {
         let mut all = AcceptCounts::default();
@@ -152,7 +160,7 @@ async fn answer(mut incoming: Incoming) {
         incoming.local,
         incoming.tls,
         incoming.http2,
-        incoming.transport.tcp().nodelay().unwrap(),
+        incoming.transport.socket().unwrap().tcp_nodelay().unwrap(),
         incoming.transport.fingerprint().map_or_else(|| "none".to_owned(), |ja4| ja4.to_string()),
         std::process::id(),
     );
