@@ -17,7 +17,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use seawall_config::config::Listen;
 
-pub use accept::{AcceptPolicy, Gate, Incoming, Stop, accept_loop};
+pub use accept::{AcceptPolicy, Gate, Host, Incoming, Stop, accept_loop};
 pub use counters::AcceptCounters;
 pub use socket::{BindError, Bound, bind, bind_with};
 

@@ -1,6 +1,7 @@
 //! Runs one worker: its thread, its runtime, its accept loops, and its drain.
 
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::listen::{Gate, Incoming, Listener, Stop, accept_loop};
+use crate::listen::{Gate, Host, Incoming, Listener, Stop, accept_loop};
 use crate::shared::Shared;
 use crate::stats::WorkerStats;
 use crate::worker::Worker;
@@ -48,9 +49,8 @@ async fn run(parts: WorkerParts) -> io::Result<()> {
     let mut loops = JoinSet::new();
     for listener in listeners {
         let (worker, gate, stop) = (Rc::clone(&worker), Rc::clone(&gate), stop.clone());
-        loops.spawn_local(accept_loop(listener, gate, stopped(stop), move |incoming| {
-            serve(Rc::clone(&worker), incoming)
-        }));
+        let house = House { worker };
+        loops.spawn_local(accept_loop(listener, gate, stopped(stop), house));
     }
     let mut handing_out = JoinSet::new();
     handing_out.spawn_local(events::hand_out(Rc::clone(&worker)));
@@ -84,6 +84,21 @@ async fn stopped(mut stop: watch::Receiver<Option<Stop>>) -> Stop {
         Ok(stop) => stop.unwrap_or(Stop::Closing),
         // The control plane is gone: there is nobody left to say anything else.
         Err(_) => Stop::Closing,
+    }
+}
+
+/// Whom connections come to see.
+struct House {
+    worker: Rc<Worker>,
+}
+
+impl Host for House {
+    fn bars(&self, peer: IpAddr) -> bool {
+        self.worker.bars(peer)
+    }
+
+    fn serve(&self, incoming: Incoming) -> impl Future<Output = ()> + 'static {
+        serve(Rc::clone(&self.worker), incoming)
     }
 }
 

@@ -118,6 +118,14 @@ impl Worker {
         identity
     }
 
+    /// Whether nothing of this peer would get through, so that its connection is not worth accepting; never a trusted
+    /// hop's, which speaks for others.
+    pub(crate) fn bars(&self, peer: IpAddr) -> bool {
+        let view = self.view();
+        let snapshot = &view.snapshot;
+        !snapshot.hops.networks.contains(peer) && snapshot.rules.bars(peer, &view.tally, clock::wall())
+    }
+
     /// The stamp of the next receipt.
     pub(crate) fn next_stamp(&self) -> Stamp {
         self.stamp.replace(self.stamp.get().next())

@@ -11,6 +11,7 @@
 
 mod affix;
 mod anchor;
+mod barred;
 mod condition;
 mod decide;
 mod decision;
@@ -22,12 +23,14 @@ mod values;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use seawall_http::{Now, RequestFacts};
+use seawall_http::{Now, RequestFacts, UnixTime};
 use thiserror::Error;
 
+use self::barred::Barred;
 use self::condition::Compiled;
 use self::index::Index;
 use self::meter::Meter;
@@ -57,6 +60,7 @@ pub struct RuleSet {
     rules: Vec<CompiledRule>,
     limits: Vec<CompiledLimit>,
     index: Index,
+    barred: Barred,
     slots: Slots,
     patterns: Patterns,
     subjects: Arc<[Subject]>,
@@ -108,6 +112,7 @@ impl RuleSet {
         }
         let (mut slots, mut patterns) = (Slots::default(), Patterns::default());
         let index = Index::new(rules.iter().map(|rule| &*rule.definition), &mut slots);
+        let barred = Barred::new(rules.iter().map(|rule| &*rule.definition));
         let rules: Vec<_> =
             rules.into_iter().map(|rule| CompiledRule::new(rule, &mut slots, &mut patterns)).collect();
         let limits: Vec<_> =
@@ -115,7 +120,7 @@ impl RuleSet {
         let subjects = rules.iter().map(|rule| Subject::Rule { revision: rule.revision });
         let subjects = subjects.chain(limits.iter().map(|limit| Subject::Limit { revision: limit.revision }));
         let subjects = subjects.collect();
-        Ok(Self { rules, limits, index, slots, patterns, subjects, token: Token::default() })
+        Ok(Self { rules, limits, index, barred, slots, patterns, subjects, token: Token::default() })
     }
 
     /// Decides about one request. `scratch` is the worker's; `tally` is the worker's for this set; `table` is
@@ -138,6 +143,24 @@ impl RuleSet {
         now: Now,
     ) -> Decision<'_> {
         decide::decide(self, facts, scratch, table, tally, now)
+    }
+
+    /// Whether no request of this client would get through, whatever it says, so that its connection need not be
+    /// accepted: an enforced `drop` rule asks for nothing but the network, and no rule before it lets anything
+    /// pass. The connection is counted as a match of that rule.
+    ///
+    /// The address must be the client's own, and not that of a hop which speaks for many.
+    ///
+    /// # Panics
+    ///
+    /// If `tally` was made for a set with fewer rules.
+    pub fn bars(&self, client: IpAddr, tally: &Tally, wall: UnixTime) -> bool {
+        let in_force = |rule: usize| barred::is_in_force(&self.rules[rule].definition, wall);
+        let Some(rule) = self.barred.rule(client, in_force) else { return false };
+        let counters = tally.of_rule(rule);
+        counters.matched();
+        counters.enforced();
+        true
     }
 
     /// The rules, in order.

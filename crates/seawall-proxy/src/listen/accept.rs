@@ -80,6 +80,16 @@ impl AcceptPolicy {
     }
 }
 
+/// Where connections lead.
+pub trait Host {
+    /// Whether nothing that comes from here would get through: such a connection is reset at once. Not asked where a
+    /// PROXY header names the client.
+    fn bars(&self, peer: IpAddr) -> bool;
+
+    /// Serves one connection to its end.
+    fn serve(&self, incoming: Incoming) -> impl Future<Output = ()> + 'static;
+}
+
 /// Why accepting ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stop {
@@ -89,7 +99,7 @@ pub enum Stop {
     HandedOver,
 }
 
-/// Accepts from one socket until `stop` resolves, and runs `serve` for each connection in a local task of its own.
+/// Accepts from one socket until `stop` resolves, and has `host` serve each connection in a local task of its own.
 ///
 /// Runs within a `LocalSet`. Accepting goes on without a return to the poller as long as connections wait; Tokio's
 /// budget lets other tasks run after 128 of them. Returns the tasks that are still running: wait for them as long
@@ -100,22 +110,18 @@ pub enum Stop {
 ///
 /// # Errors
 /// If the socket cannot be registered with the runtime.
-pub async fn accept_loop<S, F>(
+pub async fn accept_loop<H: Host + 'static>(
     listener: Listener,
     gate: Rc<Gate>,
     stop: impl Future<Output = Stop>,
-    serve: S,
-) -> io::Result<JoinSet<()>>
-where
-    S: Fn(Incoming) -> F + 'static,
-    F: Future<Output = ()> + 'static,
-{
+    host: H,
+) -> io::Result<JoinSet<()>> {
     #[expect(
         deprecated,
         reason = "its successor is unsafe, for types whose descriptor may change; ours cannot"
     )]
     let socket = AsyncFd::with_interest(listener.socket, Interest::READABLE)?;
-    let door = Rc::new(Door { listen: listener.listen, local: listener.local, gate, serve });
+    let door = Rc::new(Door { listen: listener.listen, local: listener.local, gate, host });
     let mut stop = pin!(stop);
     let mut pause = Pause::default();
     let mut tasks = JoinSet::new();
@@ -144,21 +150,21 @@ where
 }
 
 /// One listening socket and everything that its connections need.
-struct Door<S> {
+struct Door<H> {
     listen: Listen,
     local: SocketAddr,
     gate: Rc<Gate>,
-    serve: S,
+    host: H,
 }
 
-impl<S, F> Door<S>
-where
-    S: Fn(Incoming) -> F + 'static,
-    F: Future<Output = ()> + 'static,
-{
+impl<H: Host + 'static> Door<H> {
     /// Takes a connection in, or resets it.
     fn admit(self: &Rc<Self>, tcp: StdTcpStream, peer: SocketAddr, tasks: &mut JoinSet<()>) {
         self.gate.counters.accepted.add(1);
+        if !self.listen.proxy_protocol && self.host.bars(peer.ip()) {
+            self.gate.counters.barred.add(1);
+            return reset(tcp);
+        }
         let permit = match self.permit(peer.ip()) {
             Ok(permit) => permit,
             Err(bound) => {
@@ -171,7 +177,7 @@ where
             // Boxed, as it would take its place in the task for as long as the connection lives.
             if let Some(incoming) = door.receive(tcp, peer, permit).await {
                 door.gate.counters.received.add(1);
-                (door.serve)(incoming).await;
+                door.host.serve(incoming).await;
             }
         });
     }

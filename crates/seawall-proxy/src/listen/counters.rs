@@ -19,6 +19,7 @@ pub struct AcceptCounters {
     pub(crate) proxy_header_failed: Counter,
     pub(crate) exhausted: Counter,
     pub(crate) aborted: Counter,
+    pub(crate) barred: Counter,
     pub(crate) panicked: Counter,
 }
 
@@ -43,6 +44,8 @@ pub struct AcceptCounts {
     pub exhausted: u64,
     /// Connections that were gone before they could be accepted.
     pub aborted: u64,
+    /// Reset at once: a `drop` rule lets nothing of their network through.
+    pub barred: u64,
     /// Connections whose task panicked.
     pub panicked: u64,
 }
@@ -60,6 +63,7 @@ impl AcceptCounters {
             proxy_header_failed: self.proxy_header_failed.get(),
             exhausted: self.exhausted.get(),
             aborted: self.aborted.get(),
+            barred: self.barred.get(),
             panicked: self.panicked.get(),
         }
     }
@@ -85,6 +89,7 @@ impl AddAssign for AcceptCounts {
         self.proxy_header_failed += other.proxy_header_failed;
         self.exhausted += other.exhausted;
         self.aborted += other.aborted;
+        self.barred += other.barred;
         self.panicked += other.panicked;
     }
 }

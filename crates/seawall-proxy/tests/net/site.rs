@@ -13,7 +13,7 @@ use seawall_config::config::Listen;
 use seawall_proxy::admission::Admission;
 use seawall_proxy::listen::counters::AcceptCounts;
 use seawall_proxy::listen::{
-    AcceptCounters, AcceptPolicy, Bound, Gate, Incoming, Listener, Stop, accept_loop, bind,
+    AcceptCounters, AcceptPolicy, Bound, Gate, Host, Incoming, Listener, Stop, accept_loop, bind,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -134,12 +134,24 @@ fn work(listeners: Vec<Listener>, gate: Gate, stopped: watch::Receiver<Option<St
         for listener in listeners {
             let (gate, mut stopped) = (Rc::clone(&gate), stopped.clone());
             let stop = async move { stopped.wait_for(Option::is_some).await.unwrap().unwrap() };
-            loops.spawn_local(accept_loop(listener, gate, stop, answer));
+            loops.spawn_local(accept_loop(listener, gate, stop, Answers));
         }
         for connections in loops.join_all().await {
             connections.unwrap().join_all().await;
         }
     });
+}
+
+struct Answers;
+
+impl Host for Answers {
+    fn bars(&self, _: std::net::IpAddr) -> bool {
+        false
+    }
+
+    fn serve(&self, incoming: Incoming) -> impl Future<Output = ()> + 'static {
+        answer(incoming)
+    }
 }
 
 /// Waits for the end of a header section, then tells how the connection was seen and who answers. `POISON` panics.

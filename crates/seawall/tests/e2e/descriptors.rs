@@ -1,6 +1,7 @@
 //! Open files: a flood of connections must not use them all up.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
@@ -26,7 +27,12 @@ fn limited(wrapper: &Dir, ulimit: &str, origin: &Nginx) -> Seawall {
 fn flood_of_connections_leaves_descriptors_for_the_admin_api() {
     let (origin, wrapper) = (Nginx::builder().start(), Dir::new());
     let edge = limited(&wrapper, "-n 200", &origin);
-    let flood: Vec<_> = (0..300).map(|_| TcpStream::connect(edge.address()).unwrap()).collect();
+    // The kernel holds back connections that have sent nothing.
+    let begin = |_| {
+        let mut client = TcpStream::connect(edge.address()).unwrap();
+        client.write_all(b"GET").map(|()| client).unwrap()
+    };
+    let flood: Vec<_> = (0..300).map(begin).collect();
     assert_eq!(Curl::get(edge.admin("/healthz")).run().status, 200);
     assert!(metric(&edge, "seawall_bounds_hit_total", &["\"connections\""]) >= 200.0);
     drop(flood);

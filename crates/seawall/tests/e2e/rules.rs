@@ -47,6 +47,23 @@ fn rules_of_a_file_are_added_in_its_order_or_not_at_all() {
 }
 
 #[test]
+fn a_dropped_network_is_reset_when_it_connects_and_counted() {
+    let origin = Nginx::builder().start();
+    let edge = seawall().origin(&origin.url("")).start();
+    add_rule(
+        &edge,
+        "[[rule]]\nname = \"gone\"\nmatch = { client = { within = [\"127.0.0.0/8\"] } }\naction = \"drop\"\n",
+    );
+    let answer = Curl::get(edge.url("/")).try_run();
+    assert!(answer.is_err(), "{answer:?}");
+    until("the connection is counted as a match", || {
+        on(&edge, "rules list").ok().contains("gone  rule, matched once").then_some(())
+    });
+    on(&edge, "rules disable gone").ok();
+    assert_eq!(status(&edge, "/"), 200);
+}
+
+#[test]
 fn rule_is_added_listed_disabled_enabled_and_retired() {
     let origin = Nginx::builder().start();
     let edge = seawall().origin(&origin.url("")).start();

@@ -144,6 +144,36 @@ fn the_first_enforced_match_decides() {
     assert_eq!(gate.says(&get("/d")), "drop all");
 }
 
+fn from(network: &str) -> Condition {
+    is(Fact::Client, Test::Within(vec![network.parse().unwrap()]))
+}
+
+#[test]
+fn a_network_of_which_all_is_dropped_is_barred_and_counted() {
+    let rules = vec![
+        rule("deny", vec![path("/a")], deny()),
+        observing(rule("watch", vec![from("0.0.0.0/0")], Action::Drop)),
+        observing(rule("friends", vec![path("/a")], Action::Allow)),
+        rule("some", vec![from("198.51.100.0/24"), path("/a")], Action::Drop),
+        Rule {
+            expires: Some(UnixTime::from_secs(1)),
+            ..rule("past", vec![from("203.0.113.0/24")], Action::Drop)
+        },
+        rule("wide", vec![from("192.0.2.0/24")], Action::Drop),
+        rule("narrow", vec![from("192.0.2.7/32")], Action::Drop),
+        rule("allow", vec![path("/health")], Action::Allow),
+        rule("late", vec![from("2001:db8::/32")], Action::Drop),
+    ];
+    let gate = Gate::new(rules, vec![]);
+    let bars = |peer: &str| gate.set.bars(peer.parse().unwrap(), &gate.tally, gate.now.wall);
+    assert!(bars("192.0.2.7") && bars("192.0.2.9") && bars("::ffff:192.0.2.9"));
+    for peer in ["198.51.100.1", "203.0.113.1", "2001:db8::1", "127.0.0.1"] {
+        assert!(!bars(peer), "{peer}");
+    }
+    assert_eq!(gate.tally.rule(5), Counts { matched: 3, enforced: 3, ..Counts::default() });
+    assert_eq!(gate.tally.rule(6), Counts::default());
+}
+
 #[test]
 fn an_allowed_request_skips_later_rules_and_all_limits() {
     let rules = vec![
