@@ -46,8 +46,9 @@ impl Progress {
         if bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        bar.set_message(format!("{} lines", crate::storms::figure::number(self.lines as f64)));
+        // Before the text, which draws at once.
         bar.set_position(self.before + self.consumed.load(Ordering::Relaxed));
+        bar.set_message(format!("{} lines", crate::storms::figure::number(self.lines as f64)));
     }
 
     /// Something is to be printed meanwhile.
