@@ -8,6 +8,8 @@
 //! names the product anywhere, which can be more than the fact does (`Chrome` stands in most browsers' agents), so
 //! what a signature with a product matches is told by the word too ([`crate::signature::Matcher`]).
 
+use memchr::memmem::Finder;
+
 /// The product, without its version. `None` if the field names none.
 pub fn product(agent: &str) -> Option<&str> {
     let first = token_at(agent.trim_ascii_start());
@@ -21,11 +23,25 @@ pub fn product(agent: &str) -> Option<&str> {
 /// Whether the word stands in the field: no octet of a token (RFC 9110 §5.6.2) right before it, nor right after.
 /// It is what the rule of [`crate::FactKind::AgentProduct`] asks.
 pub fn holds_word(agent: &[u8], word: &str) -> bool {
-    memchr::memmem::find_iter(agent, word.as_bytes()).any(|at| {
-        let before = at.checked_sub(1).and_then(|before| agent.get(before));
-        let after = agent.get(at + word.len());
-        !before.is_some_and(is_token_octet) && !after.is_some_and(is_token_octet)
-    })
+    Word::new(word).is_in(agent)
+}
+
+/// A word made ready to be looked for in many fields, as [`holds_word`] does.
+#[derive(Clone, Debug)]
+pub(crate) struct Word(Finder<'static>);
+
+impl Word {
+    pub(crate) fn new(word: &str) -> Self {
+        Self(Finder::new(word).into_owned())
+    }
+
+    pub(crate) fn is_in(&self, agent: &[u8]) -> bool {
+        self.0.find_iter(agent).any(|at| {
+            let before = at.checked_sub(1).and_then(|before| agent.get(before));
+            let after = agent.get(at + self.0.needle().len());
+            !before.is_some_and(is_token_octet) && !after.is_some_and(is_token_octet)
+        })
+    }
 }
 
 /// What stands after `compatible;`, as in `Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)`.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use seawall_http::UnixTime;
 
 use crate::estimate::Weights;
+use crate::explain::{Bits, Index};
 use crate::measure::{Cost, Measure};
 use crate::specimen::Specimen;
 use crate::window::Window;
@@ -36,6 +37,8 @@ pub struct Baseline {
     since: Option<UnixTime>,
     watched: Duration,
     whole: Whole,
+    /// What was looked up in it since it changed.
+    index: Index,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +96,7 @@ impl Baseline {
             since: None,
             watched: Duration::ZERO,
             whole: Whole::default(),
+            index: Index::default(),
         }
     }
 
@@ -131,7 +135,7 @@ impl Baseline {
     }
 
     /// The specimens, with the requests per second that each stands for. Times its cost, that is cost per second.
-    pub fn specimens(&self) -> impl ExactSizeIterator<Item = Weighted<'_>> {
+    pub fn specimens(&self) -> impl ExactSizeIterator<Item = Weighted<'_>> + Clone {
         let seconds = self.seconds.max(f64::MIN_POSITIVE);
         self.entries.iter().map(move |entry| Weighted {
             specimen: &entry.specimen,
@@ -149,6 +153,22 @@ impl Baseline {
     /// Cost per second of everything.
     pub fn total_rate(&self) -> Cost {
         if self.seconds > 0.0 { self.total.scaled(1.0 / self.seconds) } else { Cost::default() }
+    }
+
+    /// Those at some places.
+    pub(crate) fn weighted_at(&self, places: &Bits) -> impl Iterator<Item = Weighted<'_>> {
+        let members = self.specimens().enumerate().filter(|(place, _)| places.contains(*place));
+        members.map(|(_, weighted)| weighted)
+    }
+
+    /// What was looked up in it since it changed.
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// One of them, by its place.
+    pub(crate) fn specimen(&self, place: usize) -> &Specimen {
+        &self.entries[place].specimen
     }
 
     /// Sums over all specimens.
@@ -178,6 +198,7 @@ impl Baseline {
 
     /// Weighs every specimen anew: once for a window, not for every question.
     fn sum_up(&mut self) {
+        self.index = Index::default();
         let (as_of, half_life) = (self.as_of, self.half_life);
         let seconds = self.seconds.max(f64::MIN_POSITIVE);
         for entry in &mut self.entries {

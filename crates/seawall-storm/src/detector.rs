@@ -17,13 +17,14 @@ mod settings;
 
 pub use settings::Settings;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
 use seawall_http::UnixTime;
 
 use crate::baseline::{Cells, Past, Span, Whole};
 use crate::collateral::{Tally, worse};
+use crate::judge::Before;
 use crate::proposal::Collateral;
 use crate::rise::{Profile, Rise, Scale};
 use crate::signature::{Matcher, Signature};
@@ -52,6 +53,7 @@ pub struct Detector {
     memory: Memory,
     cells: [Cells; 3],
     site_past: Option<Profile>,
+    before: OnceCell<Before>,
     views: [View; 5],
     answers: RefCell<Vec<Answer>>,
 }
@@ -93,6 +95,7 @@ impl Detector {
             memory: Memory::default(),
             cells: Default::default(),
             site_past: None,
+            before: OnceCell::new(),
             views: Default::default(),
             answers: RefCell::default(),
             settings,
@@ -125,11 +128,11 @@ impl Detector {
         for (span, _) in
             [Span::Minutes, Span::Hours, Span::Days].into_iter().zip(changed).filter(|(_, changed)| *changed)
         {
-            self.cells[span as usize] = Cells::of(self.past.span(span));
+            self.cells[span as usize].forget();
         }
         if changed != [false; 3] {
             self.answers.get_mut().clear();
-            self.site_past = None;
+            (self.site_past, self.before) = (None, OnceCell::new());
         }
     }
 
@@ -205,6 +208,14 @@ impl Detector {
         self.past.longest().specimens().map(|weighted| (&**weighted.specimen, weighted.rate)).collect()
     }
 
+    /// What that sample had, by the facts that rises are judged by.
+    pub(crate) fn before(&self) -> &Before {
+        self.before.get_or_init(|| {
+            let longest = self.past.longest().specimens();
+            Before::of(longest.map(|weighted| (&**weighted.specimen, weighted.rate)))
+        })
+    }
+
     /// Specimens that it holds now, those twice that it holds twice: what its memory is made of.
     pub fn specimens(&self) -> usize {
         self.recent.len() + self.past.len()
@@ -223,23 +234,17 @@ impl Detector {
 
     fn fill(&mut self, view: &mut View, scale: Scale, shorter: &[Rise]) {
         let until = view.until;
-        let site_past = *self.site_past.get_or_insert_with(|| {
-            let members = self.past.span(Span::Minutes).specimens();
-            evaluation::profile_of(members.map(|weighted| (weighted.specimen, weighted.rate)))
-        });
         let present = self.recent.present(scale);
-        let cells = &self.cells[scales::span(scale) as usize];
+        let cells = &mut self.cells[scales::span(scale) as usize];
         let mut evaluation = Evaluation::new(
             &self.settings,
             scale,
             (&self.recent, &present),
             (&self.past, cells),
-            site_past,
+            &mut self.site_past,
             view.failures,
         );
-        for rise in shorter {
-            evaluation.peel(&Matcher::new(&rise.signature));
-        }
+        evaluation.peel(shorter);
         let is_fresh = |told: &Told| {
             until < told.explained.saturating_add(EXPLAINED) && until >= told.first.saturating_add(YOUNG)
         };

@@ -13,17 +13,21 @@ mod bits;
 mod candidate;
 mod closure;
 mod growth;
+mod index;
 mod kinds;
 mod scene;
 mod search;
 mod sharpen;
 mod shorten;
 
+pub(crate) use bits::Bits;
 pub(crate) use growth::Growth;
+pub(crate) use index::Index;
 pub(crate) use kinds::{SEARCHED, SENDER};
-pub(crate) use scene::Point;
+pub(crate) use scene::{Before, Point};
 pub(crate) use shorten::Holder;
 
+use crate::baseline::Baseline;
 use crate::detector::Settings;
 use crate::fact::FactKind;
 use crate::measure::Measure;
@@ -37,9 +41,9 @@ pub(crate) struct Question<'a> {
     /// What arrives now.
     pub(crate) present: &'a [Point<'a>],
     /// What used to, and is compared.
-    pub(crate) past: &'a [Point<'a>],
+    pub(crate) past: &'a Before<'a>,
     /// Every past that a signature must spare.
-    pub(crate) pasts: &'a [Vec<Point<'a>>],
+    pub(crate) pasts: &'a [&'a Baseline],
     /// The measure that rose.
     pub(crate) measure: Measure,
     /// How everything else grew.
@@ -79,7 +83,7 @@ pub(crate) fn explain(question: &Question<'_>, settings: &Settings) -> Option<Ex
     let scene = Scene::new(question.present, question.past, question.measure, growth);
     let candidates = scene.candidates(kinds, question.least / 4.0, settings.values_max);
     let whole = scene.sum(&scene.everything()).excess;
-    let greatest = candidates.iter().map(|candidate| scene.sum(&candidate.set).excess).fold(whole, f64::max);
+    let greatest = candidates.iter().map(|candidate| candidate.sum.excess).fold(whole, f64::max);
     let wanted = Wanted {
         excess: greatest,
         least: question.least,

@@ -26,7 +26,7 @@ use crate::storm::Nature;
 pub(crate) use crowd::CHANCE_CONFIDENCE;
 pub use ground::Ground;
 pub(crate) use ground::Percent;
-pub use kin::{Kin, Kinship};
+pub use kin::{Before, Kin, Kinship};
 
 /// What is known of a rise when it is judged.
 #[derive(Clone, Copy, Debug)]

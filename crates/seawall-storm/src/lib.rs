@@ -58,6 +58,7 @@ pub use proposal::{Collateral, Estimate, Proposal, ProposalId, Stage};
 pub use proposer::Withheld;
 pub use recorder::Recorder;
 pub use rise::{Diversity, Profile, Rise, Scale};
+pub use senders::CrowdedNetwork;
 pub use signature::{Inexpressible, Matcher, Part, Signature, Term};
 pub use specimen::{FactKey, Specimen};
 pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};

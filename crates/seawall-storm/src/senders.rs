@@ -10,7 +10,7 @@ mod top;
 use crate::fact::{FactKind, FactValue};
 use crate::specimen::Specimen;
 
-pub use crowded::{CrowdedNetwork, CrowdedPlace};
+pub use crowded::{CLIENTS_MAX, CrowdedNetwork, CrowdedPlace};
 pub use top::TopShare;
 
 use crowded::Crowds;

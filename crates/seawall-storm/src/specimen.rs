@@ -102,10 +102,28 @@ impl Specimen {
         self.values.absent & kind.bit() != 0
     }
 
+    /// Whether the source shows the fact, and the request has it.
+    pub(crate) fn shows(&self, kind: FactKind) -> bool {
+        self.key(kind) != FactKey::UNKNOWN && !self.is_absent(kind)
+    }
+
+    /// The number that stands for the value, of kinds whose values are numbers.
+    pub(crate) fn number(&self, kind: FactKind) -> Option<u64> {
+        if !self.shows(kind) {
+            return None;
+        }
+        match kind {
+            FactKind::HeaderShape => Some(self.values.header_shape),
+            FactKind::Status => Some(u64::from(self.values.status)),
+            FactKind::Asn => Some(u64::from(self.values.asn)),
+            _ => None,
+        }
+    }
+
     /// The value for reading: cut after some 256 bytes, and with octets outside UTF-8 replaced. `None` if the request
     /// has none, or the source does not show it.
     pub fn text(&self, kind: FactKind) -> Option<Cow<'_, str>> {
-        if self.key(kind) == FactKey::UNKNOWN || self.is_absent(kind) {
+        if !self.shows(kind) {
             return None;
         }
         Some(match kind {

@@ -10,9 +10,9 @@ use super::company::{Company, began_together};
 use super::novelty::{self, Novelty};
 use super::recent::Recent;
 use super::{Settings, scales};
-use crate::baseline::{Baseline, Cells, KeyHash, Past};
+use crate::baseline::{Baseline, Cells, KeyHash, Past, Span};
 use crate::estimate::Weights;
-use crate::explain::{self, Explanation, Growth, Holder, Point, Question};
+use crate::explain::{self, Before, Explanation, Growth, Holder, Point, Question};
 use crate::fact::FactKind;
 use crate::measure::{Cost, Measure};
 use crate::rise::{Profile, Rise, Scale};
@@ -26,20 +26,34 @@ pub(super) struct Evaluation<'a> {
     pub(super) scale: Scale,
     pub(super) recent: &'a Recent,
     pub(super) past: &'a Past,
-    pub(super) cells: &'a Cells,
-    pub(super) site_past: Profile,
+    cells: &'a mut Cells,
+    site_past: &'a mut Option<Profile>,
+    /// All there is.
+    everything: Vec<Point<'a>>,
     /// What is not explained yet.
     present: Vec<Point<'a>>,
-    before: Vec<Point<'a>>,
-    /// All there is.
-    everything: (Vec<Point<'a>>, Vec<Point<'a>>),
-    pasts: Vec<Vec<Point<'a>>>,
+    /// What single values cost, of those that enough of the present's specimens have: until something is left out.
+    values: Option<Vec<Value>>,
+    /// The past; looked at when something is hot.
+    before: Option<Before<'a>>,
+    /// What is left out of it from the beginning.
+    peeled: Vec<Matcher>,
     growth: Option<Growth>,
     pub(super) failures: Failures,
     /// Of what was found hottest last.
     heat: f64,
     site: Cost,
     usual: Cost,
+}
+
+/// A value, and what it costs per second now; with squares, by which chance is told.
+#[derive(Debug)]
+struct Value {
+    kind: FactKind,
+    key: FactKey,
+    cost: Cost,
+    squares: Cost,
+    specimens: usize,
 }
 
 /// What was told a moment ago, and what need not be looked up again.
@@ -114,18 +128,15 @@ impl<'a> Evaluation<'a> {
         settings: &'a Settings,
         scale: Scale,
         (recent, present): (&'a Recent, &'a Window),
-        (past, cells): (&'a Past, &'a Cells),
-        site_past: Profile,
+        (past, cells): (&'a Past, &'a mut Cells),
+        site_past: &'a mut Option<Profile>,
         failures: Failures,
     ) -> Self {
         let seconds = seconds_of(present).max(1.0);
-        let points = present
-            .specimens
-            .iter()
-            .map(|specimen| Point { specimen, rate: present.weight(specimen) / seconds });
+        let specimens = present.specimens.iter();
+        let points = specimens.map(|specimen| Point { specimen, rate: present.weight(specimen) / seconds });
         let points: Vec<Point<'a>> = points.collect();
         let baseline = past.span(scales::span(scale));
-        let before = points_of(baseline);
         Self {
             settings,
             scale,
@@ -133,10 +144,11 @@ impl<'a> Evaluation<'a> {
             past,
             cells,
             site_past,
-            everything: (points.clone(), before.clone()),
+            everything: points.clone(),
             present: points,
-            before,
-            pasts: Vec::new(),
+            values: None,
+            before: None,
+            peeled: Vec::new(),
             growth: None,
             failures,
             heat: 0.0,
@@ -184,13 +196,36 @@ impl<'a> Evaluation<'a> {
 
     /// How everything else has grown; looked at once, and only when something is hot.
     fn growth(&mut self) -> Growth {
-        *self.growth.get_or_insert_with(|| Growth::between(&self.before, &self.present))
+        if let Some(growth) = self.growth {
+            return growth;
+        }
+        self.look_back();
+        let growth =
+            self.before.as_ref().map_or(Growth::NONE, |before| Growth::between(before, &self.present));
+        self.growth = Some(growth);
+        growth
     }
 
     /// Leaves out what is explained.
-    pub(super) fn peel(&mut self, matcher: &Matcher) {
-        self.present.retain(|point| !matcher.matches(point.specimen));
-        self.before.retain(|point| !matcher.matches(point.specimen));
+    pub(super) fn peel(&mut self, rises: &[Rise]) {
+        self.peeled = rises.iter().map(|rise| Matcher::new(&rise.signature)).collect();
+        for matcher in &self.peeled {
+            self.present.retain(|point| !matcher.matches(point.specimen));
+        }
+    }
+
+    fn baseline(&self) -> &'a Baseline {
+        self.past.span(scales::span(self.scale))
+    }
+
+    /// The past without what is left out; taken up if it is not yet.
+    fn look_back(&mut self) -> &mut Before<'a> {
+        let baseline = self.baseline();
+        self.before.get_or_insert_with(|| {
+            let mut before = Before::of(baseline);
+            self.peeled.iter().for_each(|matcher| before.peel(matcher));
+            before
+        })
     }
 
     /// The measure by which some single value costs most beyond its past, if that is anybody's trouble.
@@ -210,43 +245,39 @@ impl<'a> Evaluation<'a> {
 
     /// By measure, how much a single value costs beyond its past in terms of what is anybody's trouble; 0 if that is
     /// less than 1.
-    fn hot(&self, by_sender: bool, growth: f64, barred: [bool; 4]) -> [f64; 4] {
-        let kinds: &[FactKind] = if by_sender { &explain::SENDER } else { &explain::SEARCHED };
-        let mut now: HashMap<FactKey, (Cost, Cost, usize), KeyHash> = HashMap::default();
-        for point in &self.present {
-            let cost = point.specimen.cost.scaled(point.rate);
-            let squares = Cost(cost.0.map(|cost| cost * cost));
-            for kind in kinds {
-                let cell = now.entry(point.specimen.key(*kind)).or_default();
-                cell.0 += cost;
-                cell.1 += squares;
-                cell.2 += 1;
-            }
-        }
-        now.remove(&FactKey::UNKNOWN);
+    fn hot(&mut self, by_sender: bool, growth: f64, barred: [bool; 4]) -> [f64; 4] {
+        let (least, least_new) = (self.least(growth), self.least_new(growth));
+        let measures = || Measure::ALL.into_iter().filter(|measure| !barred[*measure as usize]);
+        let values = self.values.take().unwrap_or_else(|| values_of(&self.present, novelty::SENDERS_MIN));
+        let costly = || {
+            let of_kind = values.iter().filter(|value| !by_sender || explain::SENDER.contains(&value.kind));
+            of_kind.filter(|value| measures().any(|measure| value.cost[measure] >= least_new[measure]))
+        };
+        let baseline = self.past.span(scales::span(self.scale));
+        self.cells.look_up(baseline, costly().map(|value| (value.kind, value.key)));
         let mut hot = [0.0; 4];
-        for measure in Measure::ALL.into_iter().filter(|measure| !barred[*measure as usize]) {
-            let (least, least_new) = (self.least(growth)[measure], self.least_new(growth)[measure]);
-            for (key, (cost, squares, specimens)) in &now {
-                if cost[measure] < least_new || *specimens < novelty::SENDERS_MIN {
-                    continue;
-                }
-                let (past, known) = self.cells.get(*key);
+        for Value { key, cost, squares, specimens, .. } in costly() {
+            let (past, known) = self.cells.get(*key);
+            let is_new = |measure| {
+                cost[measure] - growth * past[measure] >= explain::PURITY_OF_SENDERS * cost[measure]
+            };
+            for measure in measures().filter(|measure| cost[*measure] >= least_new[*measure]) {
                 let excess = cost[measure] - growth * past[measure];
-                let is_new = |measure| {
-                    cost[measure] - growth * past[measure] >= explain::PURITY_OF_SENDERS * cost[measure]
-                };
                 let is_pure = !by_sender || is_new(measure) && is_new(Measure::Requests);
                 let is_risen = || {
-                    excess >= least
+                    excess >= least[measure]
                         && *specimens >= self.settings.specimens_min
                         && excess * excess >= CHANCE * squares[measure]
                 };
-                if excess >= least_new && is_pure && (is_risen() || self.may_be_new(*key, known, growth)) {
-                    hot[measure as usize] = f64::max(hot[measure as usize], excess / least_new);
+                if excess >= least_new[measure]
+                    && is_pure
+                    && (is_risen() || self.may_be_new(*key, known, growth))
+                {
+                    hot[measure as usize] = f64::max(hot[measure as usize], excess / least_new[measure]);
                 }
             }
         }
+        self.values = Some(values);
         hot
     }
 
@@ -282,18 +313,18 @@ impl<'a> Evaluation<'a> {
     }
 
     fn explain(&mut self, measure: Measure, by_sender: bool) -> Option<Explanation> {
-        if self.pasts.is_empty() {
-            let now = self.recent.until();
-            self.pasts = self.past.all(now).filter(|baseline| !baseline.is_empty()).map(points_of).collect();
-        }
+        let now = self.recent.until();
+        let pasts: Vec<&Baseline> = self.past.all(now).filter(|baseline| !baseline.is_empty()).collect();
         let growth = self.growth();
+        let least = self.least_new(growth.all)[measure];
+        self.look_back();
         let question = Question {
             present: &self.present,
-            past: &self.before,
-            pasts: &self.pasts,
+            past: self.before.as_ref()?,
+            pasts: &pasts,
             measure,
             growth,
-            least: self.least_new(growth.all)[measure],
+            least,
             by_sender,
         };
         explain::explain(&question, self.settings)
@@ -308,19 +339,19 @@ impl<'a> Evaluation<'a> {
         told: Option<&Told>,
     ) -> Option<(Rise, Told)> {
         let matcher = &explanation.holder;
-        let split = |points: &[Point<'a>]| -> (Vec<Point<'a>>, Vec<Point<'a>>) {
-            points.iter().partition(|point| matcher.matches(point.specimen))
-        };
-        let (matched, present) = split(&self.present);
-        let (known, before) = split(&self.before);
+        let (matched, present): (Vec<Point<'a>>, Vec<Point<'a>>) =
+            self.present.iter().partition(|point| matcher.matches(point.specimen));
+        let baseline = self.baseline();
+        let before = self.look_back();
+        let known = before.still(&matcher.places(baseline));
         let growth = explanation.growth;
-        let (rate, expected) = (cost_of(&matched), cost_of(&known).scaled(growth));
+        let (rate, expected) = (cost_of(&matched), before.cost(&known).scaled(growth));
         let excess = above(rate, expected);
         let mut weights = Weights::default();
         matched.iter().for_each(|point| weights.add(point.rate * point.specimen.cost[measure]));
         let senders = novelty::senders(matched.iter().map(|point| &**point.specimen));
         let before_senders = told.map_or_else(
-            || novelty::senders(known.iter().map(|point| &**point.specimen)),
+            || novelty::senders(known.iter().map(|place| baseline.specimen(place))),
             |told| told.history.senders,
         );
         let each_sends_little = matched.len() <= EACH_SENDS_MAX * senders;
@@ -351,9 +382,8 @@ impl<'a> Evaluation<'a> {
                 history
             }
         };
-        let company = history
-            .company
-            .map(|company| company.of(&self.everything.0, |specimen| matcher.matches(specimen)));
+        let company =
+            history.company.map(|company| company.of(&self.everything, |specimen| matcher.matches(specimen)));
         let variance = weights.squares() + growth * growth * history.variance;
         let mut significance =
             if is_risen { excess[measure] / variance.max(f64::MIN_POSITIVE).sqrt() } else { 0.0 };
@@ -364,7 +394,8 @@ impl<'a> Evaluation<'a> {
         if significance < self.settings.significance_min {
             return None;
         }
-        (self.present, self.before) = (present, before);
+        self.look_back().leave_out(&known);
+        (self.present, self.values) = (present, None);
         let whole = self.site[measure] - growth * self.usual[measure];
         let now = self.recent.until();
         let told = Told {
@@ -393,12 +424,21 @@ impl<'a> Evaluation<'a> {
             specimens: matched.iter().map(|point| Arc::clone(point.specimen)).collect(),
             company: company.unwrap_or_default(),
             profile: profile_of(matched.iter().map(|point| (point.specimen, point.rate))),
-            past: self.site_past,
+            past: self.site_past(),
             precedent: history.precedent,
             same_hour: history.same_hour,
             known: self.past.span(scales::span(self.scale)).known(),
         };
         Some((rise, told))
+    }
+
+    /// What the site's traffic of the last minutes looked like.
+    fn site_past(&mut self) -> Profile {
+        let past = self.past;
+        *self.site_past.get_or_insert_with(|| {
+            let members = past.span(Span::Minutes).specimens();
+            profile_of(members.map(|weighted| (weighted.specimen, weighted.rate)))
+        })
     }
 
     /// What the windows and pasts tell of it. None if it shows in too few of the present's windows.
@@ -444,8 +484,8 @@ impl<'a> Evaluation<'a> {
         growth: f64,
     ) -> Option<Company> {
         let is_member = |specimen: &Specimen| matcher.matches(specimen);
-        let (present, past) = &self.everything;
-        let company = Company::find(matched, is_member, (present, past), growth)?;
+        let (present, past) = (&self.everything, points_of(self.baseline()));
+        let company = Company::find(matched, is_member, (present, &past), growth)?;
         let is_one = |specimen: &Specimen| company.is_one(specimen, is_member);
         let now: f64 = present.iter().filter(|point| is_one(point.specimen)).map(|point| point.rate).sum();
         let is_above = |window: &&Window| {
@@ -459,9 +499,9 @@ impl<'a> Evaluation<'a> {
 
     /// What matched before, in the longest past.
     fn precedent(&self, matcher: &Holder, onset: UnixTime) -> Profile {
-        let longest = self.past.longest().specimens();
-        let members =
-            longest.filter(|weighted| weighted.specimen.at < onset && matcher.matches(weighted.specimen));
+        let longest = self.past.longest();
+        let places = matcher.places(longest);
+        let members = longest.weighted_at(&places).filter(|weighted| weighted.specimen.at < onset);
         profile_of(members.map(|weighted| (weighted.specimen, weighted.rate)))
     }
 
@@ -509,7 +549,7 @@ impl<'a> Evaluation<'a> {
             baseline.specimens().map(|weighted| weighted.specimen.at.0).max().unwrap_or_default() / step;
         let known = baseline.known().min(scales::reach(self.scale)).as_millis() as u64 / step;
         let mut steps = vec![0.0; usize::try_from(known).unwrap_or(0)];
-        for weighted in baseline.specimens().filter(|weighted| matcher.matches(weighted.specimen)) {
+        for weighted in baseline.weighted_at(&matcher.places(baseline)) {
             let age = end.saturating_sub(weighted.specimen.at.0 / step) as usize;
             if let Some(sum) = steps.get_mut(age) {
                 *sum += weighted.requests * weighted.specimen.cost[measure];
@@ -536,6 +576,50 @@ fn confidence(significance: f64, purity: f64) -> f64 {
 
 fn points_of(baseline: &Baseline) -> Vec<Point<'_>> {
     baseline.specimens().map(|weighted| Point { specimen: weighted.specimen, rate: weighted.rate }).collect()
+}
+
+/// What the values cost that at least `specimens_min` of these specimens have.
+fn values_of(present: &[Point<'_>], specimens_min: usize) -> Vec<Value> {
+    let costs: Vec<Cost> = present.iter().map(|point| point.specimen.cost.scaled(point.rate)).collect();
+    let mut values = Vec::new();
+    let mut numbers: HashMap<FactKey, u32, KeyHash> = HashMap::default();
+    let mut counts: Vec<u32> = Vec::new();
+    let mut number_of: Vec<u32> = Vec::with_capacity(present.len());
+    for kind in explain::SEARCHED {
+        numbers.clear();
+        counts.clear();
+        number_of.clear();
+        for point in present {
+            let next = counts.len() as u32;
+            let number = *numbers.entry(point.specimen.key(kind)).or_insert(next);
+            if number == next {
+                counts.push(0);
+            }
+            counts[number as usize] += 1;
+            number_of.push(number);
+        }
+        if let Some(unknown) = numbers.get(&FactKey::UNKNOWN) {
+            counts[*unknown as usize] = 0;
+        }
+        // From here on, the place among the values that count.
+        let mut places = vec![usize::MAX; counts.len()];
+        for ((point, cost), number) in present.iter().zip(&costs).zip(&number_of) {
+            if (counts[*number as usize] as usize) < specimens_min.max(1) {
+                continue;
+            }
+            let place = &mut places[*number as usize];
+            if *place == usize::MAX {
+                *place = values.len();
+                let key = point.specimen.key(kind);
+                let specimens = counts[*number as usize] as usize;
+                values.push(Value { kind, key, cost: Cost::default(), squares: Cost::default(), specimens });
+            }
+            let value = &mut values[*place];
+            value.cost += *cost;
+            value.squares += Cost(cost.0.map(|cost| cost * cost));
+        }
+    }
+    values
 }
 
 fn cost_of(points: &[Point<'_>]) -> Cost {

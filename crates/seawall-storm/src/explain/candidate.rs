@@ -6,14 +6,15 @@ use seawall_http::FieldPresence;
 
 use super::bits::Bits;
 use super::kinds;
-use crate::agent::holds_word;
+use super::scene::Sum;
+use crate::agent::Word;
 use crate::fact::{FactKind, FactValue};
 use crate::signature::{Part, Term};
 use crate::specimen::{FactKey, Specimen};
 
 /// One fact, told by keys.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Fact {
+#[derive(Clone, Debug, Eq, PartialEq, Hash)]
+pub(crate) enum Fact {
     /// One of these values.
     Values(FactKind, Vec<FactKey>),
     /// Has such a fact.
@@ -35,6 +36,7 @@ pub(super) struct Set {
 pub(super) struct Candidate {
     pub(super) fact: Fact,
     pub(super) set: Set,
+    pub(super) sum: Sum,
 }
 
 impl Set {
@@ -53,7 +55,7 @@ impl Fact {
 
     /// Whether it holds, as the term's rule would find it: the product of an agent, told by a word, is looked for in
     /// `word`'s place.
-    pub(super) fn holds(&self, specimen: &Specimen, word: Option<&str>) -> bool {
+    pub(super) fn holds(&self, specimen: &Specimen, word: Option<&Word>) -> bool {
         match self {
             Self::Values(kind, keys) => {
                 keys.contains(&specimen.key(*kind))
@@ -61,7 +63,7 @@ impl Fact {
                         *kind == FactKind::AgentProduct
                             && specimen
                                 .text(FactKind::UserAgent)
-                                .is_some_and(|agent| holds_word(agent.as_bytes(), word))
+                                .is_some_and(|agent| word.is_in(agent.as_bytes()))
                     })
             }
             Self::Present(kind) => specimen.key(*kind) != FactKey::UNKNOWN && !specimen.is_absent(*kind),

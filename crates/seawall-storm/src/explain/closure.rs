@@ -99,9 +99,7 @@ impl Closure<'_> {
             Fact::Like(_, Part::Contains, _) => WORD_SHARE,
             _ => PLAIN_SHARE,
         };
-        candidates
-            .filter(|candidate| self.holds(candidate) && self.tells(candidate, most(candidate)))
-            .collect()
+        candidates.filter(|candidate| self.holds(candidate) && tells(candidate, most(candidate))).collect()
     }
 
     /// Whether each value of a set has risen by itself. Whoever is there just now has networks and agents that the past
@@ -127,7 +125,7 @@ impl Closure<'_> {
                 scene.excess_of_present(number);
         }
         for number in self.found.set.past.iter() {
-            if let Some(excess) = by_key.get_mut(&scene.past[number].specimen.key(kind)) {
+            if let Some(excess) = by_key.get_mut(&scene.past.baseline.specimen(number).key(kind)) {
                 *excess += scene.excess_of_past(number);
             }
         }
@@ -200,7 +198,7 @@ impl Closure<'_> {
     fn fields(&self, candidates: &[Candidate]) -> Vec<Candidate> {
         let of_fields = candidates.iter().filter(|candidate| matches!(candidate.fact, Fact::Field(..)));
         of_fields
-            .filter(|candidate| self.holds(candidate) && self.tells(candidate, FIELD_SHARE))
+            .filter(|candidate| self.holds(candidate) && tells(candidate, FIELD_SHARE))
             .cloned()
             .collect()
     }
@@ -213,9 +211,9 @@ impl Closure<'_> {
         self.scene.sum(&set).excess >= least * self.found.sum.excess
             && self.scene.excess_requests(&set) >= (least - JOINT_LOSS) * whole_requests
     }
+}
 
-    fn tells(&self, candidate: &Candidate, most: f64) -> bool {
-        let past = Set { present: Bits::none(self.scene.present.len()), past: candidate.set.past.clone() };
-        self.scene.sum(&past).past_share <= most
-    }
+/// Whether so little of the past has the fact.
+fn tells(candidate: &Candidate, most: f64) -> bool {
+    candidate.sum.past_share <= most
 }

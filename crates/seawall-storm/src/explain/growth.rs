@@ -4,11 +4,8 @@
 //! middle one stays where it was. A daily rhythm makes all of them grow. Requests are counted, for any measure: cost by
 //! the byte has too heavy a tail for a middle.
 
-use std::collections::HashMap;
-
 use super::kinds::{GROWTH_OF_SENDERS, GROWTH_OF_WANTED};
-use super::scene::Point;
-use crate::baseline::KeyHash;
+use super::scene::{Before, Point};
 use crate::fact::FactKind;
 use crate::specimen::FactKey;
 
@@ -31,7 +28,10 @@ const COVERED_MIN: f64 = 0.4;
 const VALUES_MIN: f64 = 3.0;
 
 impl Growth {
-    pub(crate) fn between(past: &[Point<'_>], present: &[Point<'_>]) -> Self {
+    /// Nothing grew.
+    pub(crate) const NONE: Self = Self { senders: 1.0, all: 1.0 };
+
+    pub(crate) fn between(past: &Before<'_>, present: &[Point<'_>]) -> Self {
         let of = |kinds: &[FactKind]| {
             kinds.iter().filter_map(|kind| of_kind(*kind, past, present)).reduce(f64::min)
         };
@@ -48,22 +48,28 @@ struct Cell {
     present: f64,
 }
 
-fn of_kind(kind: FactKind, past: &[Point<'_>], present: &[Point<'_>]) -> Option<f64> {
-    let mut cells: HashMap<FactKey, Cell, KeyHash> = HashMap::default();
-    for point in past {
-        let cell = cells.entry(point.specimen.key(kind)).or_default();
-        cell.past += point.rate;
-        cell.specimens += 1;
+fn of_kind(kind: FactKind, past: &Before<'_>, present: &[Point<'_>]) -> Option<f64> {
+    let column = past.baseline.column(kind);
+    let mut cells = vec![Cell::default(); column.len()];
+    for (number, rate) in column.by_place().iter().zip(&past.rates) {
+        // What is left out has none.
+        if *rate > 0.0 {
+            let cell = &mut cells[*number as usize];
+            cell.past += rate;
+            cell.specimens += 1;
+        }
     }
     for point in present {
         // A value without a past is no growth, but new.
-        if let Some(cell) = cells.get_mut(&point.specimen.key(kind)) {
-            cell.present += point.rate;
+        if let Some(number) = column.number(point.specimen.key(kind)) {
+            cells[number as usize].present += point.rate;
         }
     }
-    cells.remove(&FactKey::UNKNOWN);
+    if let Some(unknown) = column.number(FactKey::UNKNOWN) {
+        cells[unknown as usize] = Cell::default();
+    }
     let (mut heavy, light): (Vec<Cell>, Vec<Cell>) =
-        cells.into_values().partition(|cell| cell.specimens >= SPECIMENS_MIN);
+        cells.into_iter().filter(|cell| cell.specimens > 0).partition(|cell| cell.specimens >= SPECIMENS_MIN);
     heavy.extend(together(&light));
     middle(heavy)
 }

@@ -7,11 +7,11 @@ use seawall_http::FieldPresence;
 
 use super::bits::Bits;
 use super::candidate::{Candidate, Fact, Set};
-use crate::baseline::KeyHash;
+use crate::baseline::{Baseline, KeyHash};
 use crate::estimate::Weights;
 use crate::fact::FactKind;
-use crate::measure::Measure;
-use crate::signature::Part;
+use crate::measure::{Cost, Measure};
+use crate::signature::{Matcher, Part};
 use crate::specimen::{FactKey, Specimen};
 
 /// One specimen, with the requests per second that it stands for.
@@ -21,17 +21,60 @@ pub(crate) struct Point<'a> {
     pub(crate) rate: f64,
 }
 
+/// A past without what is explained already.
+#[derive(Clone, Debug)]
+pub(crate) struct Before<'a> {
+    pub(crate) baseline: &'a Baseline,
+    /// Requests per second that each specimen stands for, by place; zero for those that are left out.
+    pub(crate) rates: Vec<f64>,
+    /// Those that are not left out, if any is.
+    left: Option<Bits>,
+}
+
+impl<'a> Before<'a> {
+    pub(crate) fn of(baseline: &'a Baseline) -> Self {
+        let rates = baseline.specimens().map(|weighted| weighted.rate).collect();
+        Self { baseline, rates, left: None }
+    }
+
+    /// Leaves out those places.
+    pub(crate) fn leave_out(&mut self, places: &Bits) {
+        let left = self.left.take().unwrap_or_else(|| Bits::all(self.rates.len()));
+        places.iter().for_each(|place| self.rates[place] = 0.0);
+        self.left = Some(left.without(places));
+    }
+
+    /// Leaves out what matches.
+    pub(crate) fn peel(&mut self, matcher: &Matcher) {
+        let matches = self.baseline.specimens().map(|weighted| matcher.matches(weighted.specimen));
+        let places = Bits::of(matches);
+        self.leave_out(&places);
+    }
+
+    /// Of these places, those that are not left out.
+    pub(crate) fn still(&self, places: &Bits) -> Bits {
+        self.left.as_ref().map_or_else(|| places.clone(), |left| left.and(places))
+    }
+
+    /// Cost per second of those places.
+    pub(crate) fn cost(&self, places: &Bits) -> Cost {
+        let cost = |place: usize| self.baseline.specimen(place).cost.scaled(self.rates[place]);
+        places.iter().fold(Cost::default(), |sum, place| sum + cost(place))
+    }
+}
+
 /// The present and the past, by one measure.
 pub(super) struct Scene<'a> {
     pub(super) present: &'a [Point<'a>],
-    pub(super) past: &'a [Point<'a>],
+    pub(super) past: &'a Before<'a>,
     /// By what the past is to be multiplied.
     pub(super) growth: f64,
     /// What each specimen stands for: cost per second by the measure, and requests per second.
     present_value: Vec<f64>,
     past_value: Vec<f64>,
+    /// Both of the past.
+    past_both: Vec<[f64; 2]>,
     present_rate: Vec<f64>,
-    past_rate: Vec<f64>,
     past_requests: f64,
 }
 
@@ -62,35 +105,53 @@ const WORDS_MAX: usize = 24;
 const WORD_BYTES_MIN: usize = 4;
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(
-        present: &'a [Point<'a>],
-        past: &'a [Point<'a>],
-        measure: Measure,
-        growth: f64,
-    ) -> Self {
+    pub(super) fn new(present: &'a [Point<'a>], past: &'a Before<'a>, measure: Measure, growth: f64) -> Self {
         let value = |point: &Point<'_>| point.rate * point.specimen.cost[measure];
         let rate = |point: &Point<'_>| point.rate;
-        let past_rate: Vec<f64> = past.iter().map(rate).collect();
+        let past_costs = past.baseline.specimens().map(|weighted| weighted.specimen.cost[measure]);
+        let past_value: Vec<f64> = past_costs.zip(&past.rates).map(|(cost, rate)| rate * cost).collect();
         Self {
             present,
             past,
             growth,
+            past_both: past_value.iter().zip(&past.rates).map(|(value, rate)| [*value, *rate]).collect(),
             present_value: present.iter().map(value).collect(),
-            past_value: past.iter().map(value).collect(),
+            past_value,
             present_rate: present.iter().map(rate).collect(),
-            past_requests: past_rate.iter().sum::<f64>().max(f64::MIN_POSITIVE),
-            past_rate,
+            past_requests: past.rates.iter().sum::<f64>().max(f64::MIN_POSITIVE),
         }
     }
 
     pub(super) fn everything(&self) -> Set {
-        Set { present: Bits::all(self.present.len()), past: Bits::all(self.past.len()) }
+        Set { present: Bits::all(self.present.len()), past: Bits::all(self.past.rates.len()) }
     }
 
     pub(super) fn sum(&self, set: &Set) -> Sum {
-        let now = set.present.sum(&self.present_value);
-        let excess = now - self.growth * set.past.sum(&self.past_value);
-        Sum { now, excess, past_share: set.past.sum(&self.past_rate) / self.past_requests }
+        self.sum_with(self.cost_now(&set.present), set)
+    }
+
+    /// What these specimens of the present cost per second.
+    pub(super) fn cost_now(&self, present: &Bits) -> f64 {
+        present.sum(&self.present_value)
+    }
+
+    /// Of a set that costs `now`.
+    fn sum_with(&self, now: f64, set: &Set) -> Sum {
+        let (past, requests) = set.past.sums(&self.past_both);
+        self.sum_of(now, past, requests)
+    }
+
+    /// Of a set that costs `now`, if that is enough. What it cost in the past can only lower its excess, so summing ends
+    /// where it is enough no longer.
+    pub(super) fn sum_while(&self, now: f64, set: &Set, is_enough: impl Fn(&Sum) -> bool) -> Option<Sum> {
+        let so_far = |past, requests| self.sum_of(now, past, requests);
+        let (past, requests) =
+            set.past.sums_while(&self.past_both, |past, requests| is_enough(&so_far(past, requests)))?;
+        Some(so_far(past, requests))
+    }
+
+    fn sum_of(&self, now: f64, past: f64, requests: f64) -> Sum {
+        Sum { now, excess: now - self.growth * past, past_share: requests / self.past_requests }
     }
 
     /// Whether the value that holds for these present specimens may belong to a set. One visitor's network, agent and
@@ -113,7 +174,7 @@ impl<'a> Scene<'a> {
 
     /// Excess of requests per second, whatever the measure.
     pub(super) fn excess_requests(&self, set: &Set) -> f64 {
-        set.present.sum(&self.present_rate) - self.growth * set.past.sum(&self.past_rate)
+        set.present.sum(&self.present_rate) - self.growth * set.past.sum(&self.past.rates)
     }
 
     /// The share of the requests now that is new.
@@ -148,17 +209,29 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn candidate(&self, fact: Fact) -> Candidate {
-        let of = |points: &[Point<'_>]| {
-            let mut bits = Bits::none(points.len());
-            for (number, point) in points.iter().enumerate() {
-                if fact.holds(point.specimen, None) {
-                    bits.insert(number);
-                }
+        let present = self.present_of(&fact);
+        self.candidate_of(fact, present)
+    }
+
+    /// Of a fact that holds for these specimens of the present.
+    fn candidate_of(&self, fact: Fact, present: Bits) -> Candidate {
+        let set = Set { present, past: self.past_of(&fact) };
+        Candidate { sum: self.sum(&set), fact, set }
+    }
+
+    fn past_of(&self, fact: &Fact) -> Bits {
+        self.past.still(&self.past.baseline.places(fact, None))
+    }
+
+    fn present_of(&self, fact: &Fact) -> Bits {
+        // What the text decides is asked once for each text.
+        let mut known: HashMap<FactKey, bool, KeyHash> = HashMap::default();
+        Bits::of(self.present.iter().map(|point| match fact {
+            Fact::Like(kind, ..) => {
+                *known.entry(point.specimen.key(*kind)).or_insert_with(|| fact.holds(point.specimen, None))
             }
-            bits
-        };
-        let set = Set { present: of(self.present), past: of(self.past) };
-        Candidate { fact, set }
+            _ => fact.holds(point.specimen, None),
+        }))
     }
 
     fn add_values(&self, kinds: &[FactKind], least: f64, values_max: usize, candidates: &mut Vec<Candidate>) {
@@ -166,25 +239,21 @@ impl<'a> Scene<'a> {
         let keys = self.costly_keys(kinds, least / 4.0);
         let numbers: HashMap<FactKey, usize, KeyHash> =
             keys.iter().enumerate().map(|(number, (_, key))| (*key, number)).collect();
-        let sets_of = |points: &[Point<'_>]| {
-            let mut sets = vec![Bits::none(points.len()); keys.len()];
-            for (point_number, point) in points.iter().enumerate() {
-                for kind in kinds {
-                    if let Some(number) = numbers.get(&point.specimen.key(*kind)) {
-                        sets[*number].insert(point_number);
-                    }
+        let mut sets = vec![Bits::none(self.present.len()); keys.len()];
+        for (place, point) in self.present.iter().enumerate() {
+            for kind in kinds {
+                if let Some(number) = numbers.get(&point.specimen.key(*kind)) {
+                    sets[*number].insert(place);
                 }
             }
-            sets
-        };
-        let sets = sets_of(self.present).into_iter().zip(sets_of(self.past));
+        }
         let mut by_kind: Vec<Candidate> = Vec::new();
-        for ((kind, key), (present, past)) in keys.iter().zip(sets) {
+        for ((kind, key), present) in keys.iter().zip(sets) {
             if by_kind.last().is_some_and(|last| last.fact.kind() != Some(*kind)) {
                 self.close_kind(std::mem::take(&mut by_kind), least, values_max, candidates);
             }
             let fact = Fact::Values(*kind, vec![*key]);
-            by_kind.push(Candidate { fact, set: Set { present, past } });
+            by_kind.push(self.candidate_of(fact, present));
         }
         self.close_kind(by_kind, least, values_max, candidates);
     }
@@ -199,9 +268,10 @@ impl<'a> Scene<'a> {
     ) {
         let mut risen: Vec<(f64, &Candidate)> = values
             .iter()
-            .map(|value| (self.sum(&value.set), value))
-            .filter(|(sum, value)| sum.excess > RISEN_SHARE * sum.now && self.is_risen(&value.set.present))
-            .map(|(sum, value)| (sum.excess, value))
+            .filter(|Candidate { set, sum, .. }| {
+                sum.excess > RISEN_SHARE * sum.now && self.is_risen(&set.present)
+            })
+            .map(|value| (value.sum.excess, value))
             .collect();
         risen.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         risen.truncate(values_max);
@@ -217,10 +287,11 @@ impl<'a> Scene<'a> {
                 }
             }
             if let Some(kind) = one.fact.kind() {
-                candidates.push(Candidate { fact: Fact::Values(kind, keys), set });
+                let (fact, sum) = (Fact::Values(kind, keys), self.sum(&set));
+                candidates.push(Candidate { fact, set, sum });
             }
         }
-        candidates.extend(values.into_iter().filter(|value| self.sum(&value.set).now >= least));
+        candidates.extend(values.into_iter().filter(|value| value.sum.now >= least));
     }
 
     /// By kind, the values that cost most now.
@@ -246,11 +317,12 @@ impl<'a> Scene<'a> {
     }
 
     fn add_fields(&self, candidates: &mut Vec<Candidate>) {
-        for bit in 0..FieldPresence::NAMES.len() {
-            for is_there in [true, false] {
-                let candidate = self.candidate(Fact::Field(bit, is_there));
-                if !candidate.set.present.is_empty() {
-                    candidates.push(candidate);
+        let present = with_and_without(self.present.iter().map(|point| point.specimen));
+        for (bit, sets) in present.into_iter().enumerate() {
+            for (is_there, present) in [true, false].into_iter().zip(sets) {
+                if !present.is_empty() {
+                    let fact = Fact::Field(bit, is_there);
+                    candidates.push(self.candidate_of(fact, present));
                 }
             }
         }
@@ -287,31 +359,23 @@ impl<'a> Scene<'a> {
             .into_iter()
             .map(|(word, _)| Fact::Like(FactKind::UserAgent, Part::Contains, word.into()))
             .collect();
-        self.add_agent_facts(facts, candidates);
+        candidates.extend(facts.into_iter().map(|fact| self.candidate(fact)));
     }
+}
 
-    /// Facts that are decided by the agent alone, looked up once for each agent.
-    fn add_agent_facts(&self, facts: Vec<Fact>, candidates: &mut Vec<Candidate>) {
-        let of = |points: &[Point<'_>]| {
-            let mut known: HashMap<FactKey, u32, KeyHash> = HashMap::default();
-            let mut sets = vec![Bits::none(points.len()); facts.len()];
-            for (number, point) in points.iter().enumerate() {
-                let held = *known.entry(point.specimen.key(FactKind::UserAgent)).or_insert_with(|| {
-                    facts.iter().enumerate().fold(0, |held, (index, fact)| {
-                        held | u32::from(fact.holds(point.specimen, None)) << index
-                    })
-                });
-                for (index, set) in sets.iter_mut().enumerate() {
-                    if held >> index & 1 == 1 {
-                        set.insert(number);
-                    }
-                }
-            }
-            sets
-        };
-        let sets = of(self.present).into_iter().zip(of(self.past));
-        for (fact, (present, past)) in facts.iter().zip(sets) {
-            candidates.push(Candidate { fact: fact.clone(), set: Set { present, past } });
+/// For each well-known field, which specimens have it, and which have it not: in one pass.
+pub(super) fn with_and_without<'a>(
+    specimens: impl ExactSizeIterator<Item = &'a Arc<Specimen>>,
+) -> Vec<[Bits; 2]> {
+    let len = specimens.len();
+    let none = || Bits::none(len);
+    let mut sets: Vec<[Bits; 2]> = FieldPresence::NAMES.iter().map(|_| [none(), none()]).collect();
+    for (number, specimen) in specimens.enumerate() {
+        let Some(fields) = specimen.fields else { continue };
+        for (bit, [with, without]) in sets.iter_mut().enumerate() {
+            let set = if fields >> bit & 1 == 1 { with } else { without };
+            set.insert(number);
         }
     }
+    sets
 }

@@ -43,7 +43,11 @@ pub(super) fn best(scene: &Scene<'_>, candidates: &[Candidate], wanted: &Wanted)
     let mut singles: Vec<Found> = candidates
         .iter()
         .enumerate()
-        .filter_map(|(number, candidate)| found(scene, vec![number], candidate.set.clone(), wanted))
+        .filter(|(_, candidate)| candidate.sum.excess >= wanted.least)
+        .map(|(number, Candidate { set, sum, .. })| {
+            let score = score(sum, wanted);
+            Found { parts: vec![number], set: set.clone(), sum: *sum, score }
+        })
         .collect();
     sort(&mut singles);
     let usable: Vec<usize> = singles.iter().map(|single| single.parts[0]).collect();
@@ -80,21 +84,29 @@ fn extend(
         if base.parts.contains(number) {
             continue;
         }
-        let set = base.set.and(&candidates[*number].set);
+        let candidate = &candidates[*number].set;
+        let present = base.set.present.and(&candidate.present);
+        // Most are told by the present alone, which is the smaller part: no excess is greater than the cost now.
+        let now = scene.cost_now(&present);
+        if now < wanted.least || share(now, wanted) <= base.score {
+            continue;
+        }
+        let set = Set { present, past: base.set.past.and(&candidate.past) };
         if set == base.set {
             continue;
         }
+        let is_enough = |sum: &Sum| sum.excess >= wanted.least && score(sum, wanted) > base.score;
+        let Some(sum) = scene.sum_while(now, &set, is_enough) else { continue };
+        let score = score(&sum, wanted);
         let mut parts = base.parts.clone();
         parts.push(*number);
         parts.sort_unstable();
-        longer.extend(found(scene, parts, set, wanted).filter(|found| found.score > base.score));
+        longer.push(Found { parts, set, sum, score });
     }
 }
 
-fn found(scene: &Scene<'_>, parts: Vec<usize>, set: Set, wanted: &Wanted) -> Option<Found> {
-    let sum = scene.sum(&set);
-    let score = share(sum.excess, wanted) / (1.0 + sum.past_share / HALVING_SHARE);
-    (sum.excess >= wanted.least).then_some(Found { parts, set, sum, score })
+fn score(sum: &Sum, wanted: &Wanted) -> f64 {
+    share(sum.excess, wanted) / (1.0 + sum.past_share / HALVING_SHARE)
 }
 
 fn is_pure(scene: &Scene<'_>, found: &Found, wanted: &Wanted) -> bool {

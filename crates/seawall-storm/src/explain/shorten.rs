@@ -7,6 +7,8 @@ use super::candidate::{Candidate, Fact};
 use super::closure::Description;
 use super::scene::{Point, Scene};
 use super::sharpen::{answers_alone, sharpen};
+use crate::agent::Word;
+use crate::baseline::Baseline;
 use crate::detector::Settings;
 use crate::fact::FactKind;
 use crate::signature::{Signature, Term};
@@ -31,7 +33,7 @@ const FACTS_MAX: usize = 18;
 pub(super) fn shorten(
     scene: &Scene<'_>,
     description: &Description,
-    pasts: &[Vec<Point<'_>>],
+    pasts: &[&Baseline],
     settings: &Settings,
 ) -> Option<(Signature, Signature, Holder)> {
     let examples: Vec<_> = scene.present.iter().map(|point| point.specimen).collect();
@@ -52,8 +54,8 @@ pub(super) fn shorten(
     let facts: Vec<(&Fact, &Term)> = usable.iter().map(|(candidate, term)| (&candidate.fact, term)).collect();
     let all: Vec<(&Fact, &Term)> = named.iter().map(|(candidate, term)| (&candidate.fact, term)).collect();
     let mut universes: Vec<Universe> =
-        pasts.iter().map(|past| Universe::of(past, &facts, &all, false)).collect();
-    universes.push(Universe::of(scene.present, &facts, &all, true));
+        pasts.iter().map(|past| Universe::of_past(past, &facts, &all)).collect();
+    universes.push(Universe::of_present(scene.present, &facts, &all));
     let chosen = choose(&facts, &universes, settings.terms_max)?;
     let alone: Vec<&Fact> = facts.iter().map(|(fact, _)| *fact).collect();
     let chosen = sharpen(chosen, &alone, &universes, settings.terms_max);
@@ -97,80 +99,111 @@ pub(super) struct Universe {
     rates: Vec<f64>,
     /// Of the facts that may be chosen.
     facts: Vec<Bits>,
-    /// Of all facts together.
-    described: Bits,
-    /// Requests per second that are not described.
+    /// Of them, without what all facts together describe.
+    beyond: Vec<Bits>,
+    /// Requests per second: of all, of those that are described, and of those that are not.
+    all: f64,
+    described: f64,
     others: f64,
     pub(super) is_present: bool,
 }
 
 impl Universe {
-    fn of(points: &[Point<'_>], facts: &[(&Fact, &Term)], all: &[(&Fact, &Term)], is_present: bool) -> Self {
-        let mut sets = vec![Bits::none(points.len()); facts.len()];
-        let mut described = Bits::none(points.len());
-        let words: Vec<Option<&str>> = facts.iter().map(|(_, term)| product(term)).collect();
-        let others: Vec<&Fact> = all
-            .iter()
-            .map(|(fact, _)| *fact)
-            .filter(|fact| !facts.iter().any(|(of, _)| of == fact))
-            .collect();
-        for (number, point) in points.iter().enumerate() {
-            let mut is_described = true;
-            for (((fact, _), word), set) in facts.iter().zip(&words).zip(&mut sets) {
-                if fact.holds(point.specimen, *word) {
-                    set.insert(number);
-                } else {
-                    is_described = false;
-                }
-            }
-            if is_described && others.iter().all(|fact| fact.holds(point.specimen, None)) {
-                described.insert(number);
-            }
+    fn of_past(past: &Baseline, facts: &[(&Fact, &Term)], all: &[(&Fact, &Term)]) -> Self {
+        let sets: Vec<_> =
+            facts.iter().map(|(fact, term)| past.places(fact, product(term).as_ref())).collect();
+        let others: Vec<_> = beyond(all, facts).map(|fact| past.places(fact, None)).collect();
+        let rates: Vec<f64> = past.specimens().map(|weighted| weighted.rate).collect();
+        Self::of(
+            sets.iter().map(|set| (**set).clone()).collect(),
+            others.iter().map(|set| &**set),
+            rates,
+            false,
+        )
+    }
+
+    fn of_present(points: &[Point<'_>], facts: &[(&Fact, &Term)], all: &[(&Fact, &Term)]) -> Self {
+        let places = |fact: &Fact, word: Option<&Word>| {
+            Bits::of(points.iter().map(|point| fact.holds(point.specimen, word)))
+        };
+        let sets = facts.iter().map(|(fact, term)| places(fact, product(term).as_ref())).collect();
+        let others: Vec<_> = beyond(all, facts).map(|fact| places(fact, None)).collect();
+        Self::of(sets, others.iter(), points.iter().map(|point| point.rate).collect(), true)
+    }
+
+    /// Of the sets of the facts that may be chosen, and of other ones that are described too.
+    fn of<'a>(
+        sets: Vec<Bits>,
+        others: impl Iterator<Item = &'a Bits>,
+        rates: Vec<f64>,
+        is_present: bool,
+    ) -> Self {
+        let all = Bits::all(rates.len());
+        let described = sets.iter().fold(all.clone(), |described, set| described.and(set));
+        let described = others.fold(described, |described, set| described.and(set));
+        Self {
+            beyond: sets.iter().map(|set| set.without(&described)).collect(),
+            facts: sets,
+            all: all.sum(&rates),
+            described: described.sum(&rates),
+            others: all.without(&described).sum(&rates),
+            rates,
+            is_present,
         }
-        let rates: Vec<f64> = points.iter().map(|point| point.rate).collect();
-        let others = Bits::all(points.len()).without(&described).sum(&rates);
-        Self { rates, facts: sets, described, others, is_present }
     }
 
     /// Share of all requests for which these facts hold.
     pub(super) fn share(&self, chosen: &[usize]) -> f64 {
-        let all = Bits::all(self.rates.len());
-        let matched = chosen.iter().fold(all.clone(), |matched, number| matched.and(&self.facts[*number]));
-        matched.sum(&self.rates) / all.sum(&self.rates).max(f64::MIN_POSITIVE)
+        self.sum_of(&self.facts, chosen, self.all) / self.all.max(f64::MIN_POSITIVE)
     }
 
     /// Share of the others that these facts match, beyond what is allowed.
     fn excess(&self, chosen: &[usize]) -> f64 {
-        let all = Bits::all(self.rates.len());
-        let matched = chosen.iter().fold(all, |matched, number| matched.and(&self.facts[*number]));
-        let others = matched.without(&self.described).sum(&self.rates);
+        let others = self.sum_of(&self.beyond, chosen, self.others);
         if !self.is_present {
             return (others / self.others.max(f64::MIN_POSITIVE) - SLACK).max(0.0);
         }
-        let remainder = REMAINDER * self.described.sum(&self.rates);
+        let remainder = REMAINDER * self.described;
         ((others - remainder) / self.others.max(f64::MIN_POSITIVE) - SLACK_NOW).max(0.0)
     }
+
+    /// Requests per second of what all of the chosen sets have in common; of `all`, if none is chosen.
+    fn sum_of(&self, sets: &[Bits], chosen: &[usize], all: f64) -> f64 {
+        let Some((first, rest)) = chosen.split_first() else { return all };
+        Bits::sum_of_common(&sets[*first], rest.iter().map(|number| &sets[*number]), &self.rates)
+    }
+}
+
+/// Those of all facts that are not among `facts`.
+fn beyond<'a>(all: &'a [(&Fact, &Term)], facts: &'a [(&Fact, &Term)]) -> impl Iterator<Item = &'a Fact> {
+    all.iter().map(|(fact, _)| *fact).filter(|fact| !facts.iter().any(|(of, _)| of == fact))
 }
 
 /// A signature by keys: tells what it matches without looking at text, where it can.
 #[derive(Clone, Debug)]
-pub(crate) struct Holder(Vec<(Fact, Option<String>)>);
+pub(crate) struct Holder(Vec<(Fact, Option<Word>)>);
 
 impl Holder {
     fn new<'a>(facts: impl Iterator<Item = (&'a Fact, &'a Term)>) -> Self {
-        Self(facts.map(|(fact, term)| (fact.clone(), product(term).map(str::to_owned))).collect())
+        Self(facts.map(|(fact, term)| (fact.clone(), product(term))).collect())
+    }
+
+    /// Where it holds in a past, by place.
+    pub(crate) fn places(&self, past: &Baseline) -> Bits {
+        let sets = self.0.iter().map(|(fact, word)| past.places(fact, word.as_ref()));
+        sets.fold(Bits::all(past.len()), |places, set| places.and(&set))
     }
 
     pub(crate) fn matches(&self, specimen: &Specimen) -> bool {
-        self.0.iter().all(|(fact, word)| fact.holds(specimen, word.as_deref()))
+        self.0.iter().all(|(fact, word)| fact.holds(specimen, word.as_ref()))
     }
 }
 
 /// The product that the term's rule looks for as a word.
-fn product(term: &Term) -> Option<&str> {
+fn product(term: &Term) -> Option<Word> {
     match term {
         Term::Fact { kind: FactKind::AgentProduct, values } => match values.as_slice() {
-            [crate::fact::FactValue::Text(product)] => Some(product),
+            [crate::fact::FactValue::Text(product)] => Some(Word::new(product)),
             _ => None,
         },
         _ => None,

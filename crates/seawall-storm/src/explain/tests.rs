@@ -1,11 +1,14 @@
 //! Laws of explanations, over storms of any facts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
+use seawall_http::UnixTime;
 
 use super::shorten::{REMAINDER, SLACK, SLACK_NOW};
-use super::{Explanation, Growth, Point, Question, explain};
+use super::{Before, Explanation, Growth, Point, Question, explain};
+use crate::baseline::Baseline;
 use crate::detector::Settings;
 use crate::fact::FactKind;
 use crate::measure::Measure;
@@ -13,6 +16,7 @@ use crate::signature::{Matcher, Signature, Term};
 use crate::specimen::Specimen;
 use crate::testing::Exchange;
 use crate::testing::traffic::{READERS, client, exchanges, neighbour, readers};
+use crate::window::Window;
 
 /// What a storm's exchanges have in common; the rest is as readers have it.
 #[derive(Clone, Debug)]
@@ -72,11 +76,15 @@ fn explained(storm: &[Arc<Specimen>], past: &[Arc<Specimen>]) -> Option<Explanat
     let mut now = readers(25, 600, 5);
     now.extend(storm.iter().cloned());
     now.sort_by_key(|specimen| specimen.at);
-    let (present, past) = (points(&now, 5.0), points(past, 600.0));
+    let present = points(&now, 5.0);
+    // One that forgets nothing.
+    let mut baseline = Baseline::new(Duration::from_secs(1 << 40), past.len());
+    let window = Window { until: UnixTime::from_secs(600), specimens: past.to_vec(), ..Window::default() };
+    baseline.push(&window, |_| false);
     let question = Question {
         present: &present,
-        past: &past,
-        pasts: std::slice::from_ref(&past),
+        past: &Before::of(&baseline),
+        pasts: &[&baseline],
         measure: Measure::Requests,
         growth: Growth { senders: 1.0, all: 1.0 },
         least: 1.0,

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use crate::baseline::KeyHash;
 use crate::fact::FactKind;
 use crate::specimen::{FactKey, Specimen};
 
@@ -44,10 +45,24 @@ pub struct Kinship {
     pub values_before: u64,
 }
 
+/// What the site had before, by the facts that are compared: counted once, however many rises are held against it.
+#[derive(Debug)]
+pub struct Before([Option<Shares>; COMPARED.len()]);
+
+impl Before {
+    /// Of weighted exchanges.
+    pub fn of<'a>(exchanges: impl Iterator<Item = (&'a Specimen, f64)> + Clone) -> Self {
+        Self(COMPARED.map(|kind| Shares::of(exchanges.clone(), kind)))
+    }
+}
+
 impl Kin {
-    /// Of weighted exchanges now and before. Exchanges of the rise itself must not be among those before.
-    pub fn of(now: &[(&Specimen, f64)], before: &[(&Specimen, f64)]) -> Self {
-        let by = |kind| kinship(now, before, kind);
+    /// Of weighted exchanges now. Exchanges of the rise itself must not be among those before.
+    pub fn of(now: &[(&Specimen, f64)], before: &Before) -> Self {
+        let by = |kind: FactKind| {
+            let at = COMPARED.iter().position(|compared| *compared == kind)?;
+            kinship(&Shares::of(now.iter().copied(), kind)?, before.0[at].as_ref()?)
+        };
         Self {
             agents: by(FactKind::UserAgent),
             products: by(FactKind::AgentProduct),
@@ -59,9 +74,16 @@ impl Kin {
     }
 }
 
-/// `None` where one of the two hardly shows the fact.
-fn kinship(now: &[(&Specimen, f64)], before: &[(&Specimen, f64)], kind: FactKind) -> Option<Kinship> {
-    let (now, before) = (Shares::of(now, kind)?, Shares::of(before, kind)?);
+const COMPARED: [FactKind; 6] = [
+    FactKind::UserAgent,
+    FactKind::AgentProduct,
+    FactKind::HeaderShape,
+    FactKind::TlsFingerprint,
+    FactKind::Network16,
+    FactKind::Method,
+];
+
+fn kinship(now: &Shares, before: &Shares) -> Option<Kinship> {
     let of = |key: &FactKey| before.0.get(key).copied().unwrap_or_default();
     let (top, key) = now
         .0
@@ -79,15 +101,17 @@ fn kinship(now: &[(&Specimen, f64)], before: &[(&Specimen, f64)], kind: FactKind
 }
 
 /// The share of each value.
-struct Shares(HashMap<FactKey, f64>);
+#[derive(Debug)]
+struct Shares(HashMap<FactKey, f64, KeyHash>);
 
 impl Shares {
     /// `None` where less than half of the exchanges show the fact.
-    fn of(exchanges: &[(&Specimen, f64)], kind: FactKind) -> Option<Self> {
-        let (mut shares, mut shown, mut all) = (HashMap::new(), 0.0, 0.0);
+    fn of<'a>(exchanges: impl Iterator<Item = (&'a Specimen, f64)>, kind: FactKind) -> Option<Self> {
+        let mut shares: HashMap<FactKey, f64, KeyHash> = HashMap::default();
+        let (mut shown, mut all) = (0.0, 0.0);
         for (specimen, weight) in exchanges {
             all += weight;
-            let key = specimen.keys[kind as usize];
+            let key = specimen.key(kind);
             if key != FactKey::UNKNOWN {
                 *shares.entry(key).or_default() += weight;
                 shown += weight;

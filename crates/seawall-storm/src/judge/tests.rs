@@ -26,7 +26,7 @@ fn judged_among(
 ) -> Judgement {
     let rise = rise(terms, storm, before, 605);
     let exchanges = weighted(storm);
-    let kin = Kin::of(&exchanges, &weighted(before));
+    let kin = Kin::of(&exchanges, &crate::judge::Before::of(weighted(before).into_iter()));
     judge(&Case { rise: &rise, kin: &kin, exchanges: &exchanges, declared })
 }
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::baseline::KeyHash;
+use crate::event::CacheResult;
 use crate::fact::FactKind;
 use crate::measure::Measure;
-use crate::specimen::Specimen;
+use crate::specimen::{Specimen, path_extension};
 
 /// How many different values there are among the exchanges of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -82,22 +84,12 @@ impl Profile {
         if all <= 0.0 {
             return Self::default();
         }
-        let share = |holds: &dyn Fn(&Specimen) -> bool| {
-            let held = exchanges.iter().filter(|(specimen, _)| holds(specimen));
-            held.map(|(_, weight)| weight).sum::<f64>() / all
-        };
-        let text = |kind, wanted: &'static str| {
-            share(&move |specimen| specimen.text(kind).is_some_and(|text| text == wanted))
-        };
-        let status = |fits: &dyn Fn(&str) -> bool| {
-            share(&|specimen| {
-                !specimen.is_refused && specimen.text(FactKind::Status).is_some_and(|text| fits(&text))
-            })
-        };
         let by = |kind: FactKind| {
             Diversity::of(exchanges.iter().map(|(specimen, weight)| (specimen.key(kind).0, *weight)))
         };
-        let (sessions, returning) = sessions(exchanges);
+        let mut sums = Sums::default();
+        exchanges.iter().for_each(|(specimen, weight)| sums.add(specimen, *weight));
+        let (sessions, returning) = sums.sessions();
         Self {
             sample: exchanges.len() as u64,
             requests: all / span.as_secs_f64().max(1e-3),
@@ -109,33 +101,97 @@ impl Profile {
             tls_fingerprints: by(FactKind::TlsFingerprint),
             paths: by(FactKind::Path),
             referers: by(FactKind::RefererHost),
-            get: text(FactKind::Method, "GET"),
-            head: text(FactKind::Method, "HEAD"),
-            cached: text(FactKind::Cache, "hit") + text(FactKind::Cache, "collapsed"),
-            queries: share(&|specimen| specimen.text(FactKind::QueryShape).is_some()),
-            referred: share(&|specimen| specimen.text(FactKind::RefererHost).is_some()),
-            assets: share(&is_asset),
+            get: sums.get / all,
+            head: sums.head / all,
+            cached: sums.hit / all + sums.collapsed / all,
+            queries: sums.queries / all,
+            referred: sums.referred / all,
+            assets: sums.assets / all,
             sessions,
             returning,
-            ok: status(&|text| text.starts_with('2')),
-            not_modified: status(&|text| text == "304"),
-            redirected: status(&|text| text.starts_with('3') && text != "304"),
-            client_errors: status(&|text| text.starts_with('4')),
-            server_errors: status(&|text| text.starts_with('5')),
-            refused: share(&|specimen| specimen.is_refused),
-            origin_time_us: exchanges
-                .iter()
-                .map(|(specimen, weight)| specimen.cost[Measure::OriginTime] * weight)
-                .sum::<f64>()
-                / all,
+            ok: sums.ok / all,
+            not_modified: sums.not_modified / all,
+            redirected: sums.redirected / all,
+            client_errors: sums.client_errors / all,
+            server_errors: sums.server_errors / all,
+            refused: sums.refused / all,
+            origin_time_us: sums.origin_time_us / all,
         }
     }
 }
 
+/// Requests of each kind, in one pass.
+#[derive(Default)]
+struct Sums {
+    get: f64,
+    head: f64,
+    hit: f64,
+    collapsed: f64,
+    queries: f64,
+    referred: f64,
+    assets: f64,
+    ok: f64,
+    not_modified: f64,
+    redirected: f64,
+    client_errors: f64,
+    server_errors: f64,
+    refused: f64,
+    origin_time_us: f64,
+    /// Pages and assets by client.
+    visits: HashMap<u64, (u32, u32), KeyHash>,
+}
+
+impl Sums {
+    fn add(&mut self, specimen: &Specimen, weight: f64) {
+        let is_asset = is_asset(specimen);
+        let of = |holds: bool| if holds { weight } else { 0.0 };
+        if specimen.shows(FactKind::Method) {
+            match specimen.kept(FactKind::Method) {
+                "GET" => self.get += weight,
+                "HEAD" => self.head += weight,
+                _ => {}
+            }
+        }
+        if specimen.shows(FactKind::Cache) {
+            match specimen.values.cache {
+                CacheResult::Hit => self.hit += weight,
+                CacheResult::Collapsed => self.collapsed += weight,
+                CacheResult::Unknown | CacheResult::Miss | CacheResult::Pass => {}
+            }
+        }
+        self.queries += of(specimen.shows(FactKind::QueryShape));
+        self.referred += of(specimen.shows(FactKind::RefererHost));
+        self.assets += of(is_asset);
+        self.refused += of(specimen.is_refused);
+        self.origin_time_us += specimen.cost[Measure::OriginTime] * weight;
+        if !specimen.is_refused && specimen.shows(FactKind::Status) {
+            match specimen.values.status {
+                200..=299 => self.ok += weight,
+                304 => self.not_modified += weight,
+                300..=399 => self.redirected += weight,
+                400..=499 => self.client_errors += weight,
+                500..=599 => self.server_errors += weight,
+                _ => {}
+            }
+        }
+        let (pages, assets) = self.visits.entry(specimen.client).or_default();
+        *(if is_asset { assets } else { pages }) += 1;
+    }
+
+    /// Of clients with two exchanges or more: the share with a page and an asset; and how many those clients are.
+    fn sessions(&self) -> (f64, u64) {
+        let returning = self.visits.values().filter(|(pages, assets)| pages + assets >= 2);
+        let (both, all) = returning.fold((0u64, 0u64), |(both, all), (pages, assets)| {
+            (both + u64::from(*pages > 0 && *assets > 0), all + 1)
+        });
+        (if all > 0 { both as f64 / all as f64 } else { 0.0 }, all)
+    }
+}
+
 impl Diversity {
-    /// Of values, and how many requests each sighting stands for.
+    /// Of values, and how many requests each sighting stands for. Values are keyed hashes.
     pub fn of(sightings: impl Iterator<Item = (u64, f64)>) -> Self {
-        let mut values: HashMap<u64, f64> = HashMap::new();
+        let mut values: HashMap<u64, f64, KeyHash> = HashMap::default();
         let (mut all, mut squares, mut sample) = (0.0, 0.0, 0u64);
         for (value, weight) in sightings {
             *values.entry(value).or_default() += weight;
@@ -164,21 +220,7 @@ fn is_asset(specimen: &Specimen) -> bool {
         "css", "js", "mjs", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff", "woff2",
         "ttf", "otf", "map", "json",
     ];
-    specimen
-        .text(FactKind::PathExtension)
-        .is_some_and(|text| ASSETS.iter().any(|asset| text.eq_ignore_ascii_case(asset)))
-}
-
-/// Of clients with two exchanges or more: the share with a page and an asset; and how many those clients are.
-fn sessions(exchanges: &[(&Specimen, f64)]) -> (f64, u64) {
-    let mut clients: HashMap<u64, (u32, u32)> = HashMap::new();
-    for (specimen, _) in exchanges {
-        let (pages, assets) = clients.entry(specimen.client).or_default();
-        *(if is_asset(specimen) { assets } else { pages }) += 1;
-    }
-    let returning = clients.values().filter(|(pages, assets)| pages + assets >= 2);
-    let (both, all) = returning.fold((0u64, 0u64), |(both, all), (pages, assets)| {
-        (both + u64::from(*pages > 0 && *assets > 0), all + 1)
-    });
-    (if all > 0 { both as f64 / all as f64 } else { 0.0 }, all)
+    specimen.shows(FactKind::PathExtension)
+        && path_extension(specimen.kept(FactKind::Path))
+            .is_some_and(|text| ASSETS.iter().any(|asset| text.eq_ignore_ascii_case(asset)))
 }

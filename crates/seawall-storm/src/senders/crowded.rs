@@ -8,6 +8,9 @@ use ipnet::IpNet;
 use crate::fact::FactKind;
 use crate::specimen::{FactKey, Specimen};
 
+/// Clients of one network that are counted: nobody can ask that more be behind one that is shown.
+pub const CLIENTS_MAX: u32 = 32;
+
 /// A network that many clients of a storm share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrowdedNetwork {
@@ -137,5 +140,6 @@ const ENTRIES_MAX: usize = 256;
 /// Clients of a value that is kept when its storm is over.
 const LEAST_SETTLED: u32 = 8;
 
-/// Tokens kept for each value: more say nothing more about whether it may be shown.
-const TOKENS_MAX: usize = 64;
+/// Tokens kept for each value: more say nothing more about whether it may be shown. A client has two at the most, so
+/// this is what [`CLIENTS_MAX`] takes.
+const TOKENS_MAX: usize = 2 * CLIENTS_MAX as usize;

@@ -1,10 +1,10 @@
 //! [`Matcher`]: which specimens a signature matches, by what its rule would match.
 
 use ipnet::IpNet;
-use seawall_http::FieldPresence;
+use seawall_http::{FieldPresence, HeaderShape};
 
 use super::{Part, Signature, Term};
-use crate::agent::holds_word;
+use crate::agent::Word;
 use crate::fact::{FactKind, FactValue};
 use crate::specimen::Specimen;
 
@@ -19,8 +19,21 @@ pub struct Matcher {
 
 #[derive(Clone, Debug)]
 enum Test {
-    OneOf { kind: FactKind, texts: Box<[String]>, or_absent: bool },
-    Product { words: Box<[String]>, or_absent: bool },
+    OneOf {
+        kind: FactKind,
+        texts: Box<[String]>,
+        or_absent: bool,
+    },
+    /// Of facts that a specimen holds as numbers.
+    Number {
+        kind: FactKind,
+        numbers: Box<[u64]>,
+        or_absent: bool,
+    },
+    Product {
+        words: Box<[Word]>,
+        or_absent: bool,
+    },
     Within(Box<[IpNet]>),
     Present(FactKind),
     Like(FactKind, Part, String),
@@ -80,7 +93,13 @@ impl Test {
             })
             .collect();
         match kind {
-            FactKind::AgentProduct => Self::Product { words: texts, or_absent },
+            FactKind::AgentProduct => {
+                Self::Product { words: texts.iter().map(|text| Word::new(text)).collect(), or_absent }
+            }
+            FactKind::HeaderShape | FactKind::Status | FactKind::Asn => {
+                let numbers = texts.iter().filter_map(|text| number(kind, text)).collect();
+                Self::Number { kind, numbers, or_absent }
+            }
             FactKind::Network24 | FactKind::Network22 | FactKind::Network20 | FactKind::Network16 => {
                 Self::Within(texts.iter().filter_map(|text| text.parse().ok()).collect())
             }
@@ -97,8 +116,14 @@ impl Test {
                 specimen.is_exact(*kind)
                     && specimen.text(*kind).is_some_and(|text| texts.iter().any(|value| *value == text))
             }
+            Self::Number { kind, numbers, or_absent } => {
+                if specimen.is_absent(*kind) {
+                    return *or_absent;
+                }
+                specimen.number(*kind).is_some_and(|number| numbers.contains(&number))
+            }
             Self::Product { words, or_absent } => match specimen.text(FactKind::UserAgent) {
-                Some(agent) => words.iter().any(|word| holds_word(agent.as_bytes(), word)),
+                Some(agent) => words.iter().any(|word| word.is_in(agent.as_bytes())),
                 None => *or_absent && specimen.is_absent(FactKind::UserAgent),
             },
             Self::Within(networks) => {
@@ -112,6 +137,14 @@ impl Test {
             }
             Self::Never => false,
         }
+    }
+}
+
+/// As a specimen holds it; none if no specimen has that text.
+fn number(kind: FactKind, text: &str) -> Option<u64> {
+    match kind {
+        FactKind::HeaderShape => text.parse().ok().map(HeaderShape::bits),
+        _ => text.parse::<u32>().ok().filter(|number| number.to_string() == text).map(u64::from),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Notice, Watch};
 use crate::detector::{Detector, Named};
 use crate::judge::{CHANCE_CONFIDENCE, Case, Judgement, Kin, judge};
 use crate::measure::Measure;
-use crate::proposer::{History as _, worst};
+use crate::proposer::worst;
 use crate::rise::{Profile, Rise};
 use crate::signature::Matcher;
 use crate::specimen::Specimen;
@@ -167,8 +167,7 @@ impl Watch {
     fn judge(&self, rise: &Rise, seen: &[(Arc<Specimen>, f64)]) -> Judgement {
         let exchanges: Vec<(&Specimen, f64)> =
             seen.iter().map(|(specimen, weight)| (&**specimen, *weight)).collect();
-        let before = self.detector.exchanges();
-        let kin = Kin::of(&exchanges, &before);
+        let kin = Kin::of(&exchanges, self.detector.before());
         let all: f64 = exchanges.iter().map(|(_, weight)| weight).sum();
         let declared = self.declared.iter().find(|declaration| {
             let of_it = exchanges.iter().filter(|(specimen, _)| declaration.may_match(specimen));
