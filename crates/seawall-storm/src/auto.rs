@@ -80,6 +80,24 @@ impl Staging {
         }
     }
 
+    /// The stage that it is at, since when, when it first came into force, and when it expires.
+    pub(crate) fn times(&self) -> Option<(Stage, UnixTime, UnixTime, UnixTime)> {
+        match self.state {
+            State::At(stage, since) => Some((stage, since, self.first, self.expires)),
+            State::Out | State::Waits(_) => None,
+        }
+    }
+
+    /// At a stage that an earlier process brought it to.
+    pub(crate) fn at(stage: Stage, since: UnixTime, first: UnixTime, expires: UnixTime) -> Self {
+        Self { state: State::At(stage, since), taken_back: 0, first, expires }
+    }
+
+    /// It could not be brought into force; it waits until then.
+    pub(crate) fn put_off(&mut self, until: UnixTime) {
+        self.state = State::Waits(until);
+    }
+
     /// Until when it waits after it was taken back.
     pub(crate) fn waits(&self) -> Option<UnixTime> {
         match self.state {

@@ -64,6 +64,9 @@ pub use specimen::{FactKey, Specimen};
 pub use storm::{CodeError, CrowdKind, Nature, Phase, Storm, StormId};
 pub use storms::{Hysteresis, Point, Series, Step, StormBounds};
 pub use token::TokenKeys;
-pub use watch::{Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings, Withdrawal};
+pub use watch::{
+    Force, KeptProposal, KeptStorm, Notice, RuleReport, SitePolicy, StormView, Watch, WatchSettings,
+    Withdrawal,
+};
 pub use window::Window;
 pub use window_builder::WindowBuilder;

@@ -22,6 +22,7 @@ use crate::rise::Rise;
 use crate::signature::Matcher;
 use crate::specimen::Specimen;
 use crate::storm::{Nature, Phase, StormId};
+use crate::watch::KeptStorm;
 use crate::window::Window;
 
 pub use lifecycle::Hysteresis;
@@ -178,10 +179,20 @@ impl Storms {
             self.bounds.not_followed += 1;
             return None;
         }
-        let id = StormId::nth(self.seed, self.named);
-        self.named = self.named.wrapping_add(1);
+        let id = self.next_id();
         self.active.push(Tracked::new(id, rise, judgement, seen, now));
         self.active.last_mut()
+    }
+
+    /// A name that no other storm has, also of those that an earlier process named.
+    fn next_id(&mut self) -> StormId {
+        loop {
+            let id = StormId::nth(self.seed, self.named);
+            self.named = self.named.wrapping_add(1);
+            if self.find_mut(id).is_none() {
+                return id;
+            }
+        }
     }
 
     /// The storms that are followed, as the detector is to know them. Crowds are not among them: they may become the
@@ -195,6 +206,16 @@ impl Storms {
     pub(crate) fn named_but(&self, own: Option<StormId>) -> impl Iterator<Item = &Tracked> {
         let storms = self.active.iter().filter(|tracked| tracked.is_told && tracked.is_a_storm());
         storms.filter(move |tracked| Some(tracked.storm.id) != own)
+    }
+
+    /// Takes up a storm that an earlier process named. `None` if too many are followed.
+    pub(crate) fn restore(&mut self, kept: KeptStorm, now: UnixTime) -> Option<&mut Tracked> {
+        if self.active.len() >= ACTIVE_MAX {
+            self.bounds.not_followed += 1;
+            return None;
+        }
+        self.active.push(Tracked::restore(kept, now));
+        self.active.last_mut()
     }
 
     /// Those that are followed, to be changed.

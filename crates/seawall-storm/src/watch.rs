@@ -6,6 +6,7 @@
 //!               └── what is named does not become the past
 //! ```
 
+mod kept;
 mod notice;
 mod rises;
 mod rules;
@@ -33,6 +34,7 @@ use crate::window::Window;
 use rules::{Outlook, Rules};
 use sites::Sites;
 
+pub use kept::{Force, KeptProposal, KeptStorm};
 pub use notice::{Notice, Withdrawal};
 
 /// What the operator configured.
@@ -73,6 +75,8 @@ pub enum RuleReport {
     },
     /// Somebody took it out, or it expired.
     Gone,
+    /// The rulebook did not take it: it has no room, or cannot be written. It is tried again.
+    Failed,
 }
 
 /// All that is known of one storm.

@@ -159,13 +159,16 @@ impl Edge {
         let certificates = load_certificates(&config, None, now)?.map(CertificateStore::new);
         let access_log = open_access_log(&config)?;
         let sealer = state.sealer().map_err(EdgeError::one)?;
-        let (rulebook, rules) = open_rulebook(&state, &config, now)?;
+        let seeds = random()?;
+        let mut rulebook = open_rulebook(&state, &config, now)?;
+        let storms = Storms::new(&config, seeds.storms, EvidenceFolder::of(state.path()));
+        storms.restore(&mut rulebook, now);
+        let rules = rulebook.published().load_full();
         let handle = access_log.as_ref().map(AccessLog::handle);
         let snapshot = Snapshot::build(&config, rules, handle, None).map_err(EdgeError::many)?;
         let geo = Geo::open(&config.geo.databases).map_err(EdgeError::many)?;
         let admin = admin_listener(&config, &mut inherited)?;
         let bound = bind_with(&config.listen, workers, inherited).map_err(EdgeError::one)?;
-        let seeds = random()?;
         let shared = Shared::new(SharedParts {
             snapshot: Arc::new(snapshot),
             workers,
@@ -191,7 +194,6 @@ impl Edge {
         .map_err(EdgeError::one)?;
         let entries = rulebook.list().to_vec();
         let settled = Settled::new(&config);
-        let storms = Storms::new(&config, seeds.storms, EvidenceFolder::of(state.path()));
         let changing = Changing {
             config,
             rulebook: Some(rulebook),
@@ -306,7 +308,7 @@ impl Edge {
     /// The rulebook; opened again if a new process that was to take over did not.
     fn rulebook<'c>(&self, changing: &'c mut Changing) -> Result<&'c mut Rulebook<RuleSet>, EdgeError> {
         if changing.rulebook.is_none() {
-            let (rulebook, _) = open_rulebook(&self.state, &changing.config, clock::wall())?;
+            let rulebook = open_rulebook(&self.state, &changing.config, clock::wall())?;
             changing.rulebook = Some(rulebook);
         }
         changing.rulebook.as_mut().ok_or_else(|| EdgeError::one("the rulebook is closed"))
@@ -325,6 +327,8 @@ impl Edge {
 
     /// All listening sockets for a new process, and the way free for it to write the rulebook.
     pub fn share_sockets(&self) -> io::Result<Vec<InheritedSocket>> {
+        // The new process takes up the storms as they are now.
+        self.keep_storms(clock::wall());
         let mut changing = self.changing();
         changing.rulebook = None;
         let bound = changing.bound.as_ref().ok_or(io::ErrorKind::NotConnected)?;
@@ -335,6 +339,7 @@ impl Edge {
 
     /// Stops accepting, and waits until connections have ended or `drain-time` has passed.
     pub fn stop(&self, stop: Stop) {
+        self.keep_storms(clock::wall());
         let (fleet, gathering) = {
             let mut changing = self.changing();
             changing.rulebook = None;

@@ -6,8 +6,9 @@
 //! | `admin.token` | the admin API's token, one line of 64 hexadecimal digits | 0600 |
 //! | `rules.json` | rules made at run time, and what was disabled | 0600 |
 //! | `revisions` | every definition that was ever active, by number | 0600 |
+//! | `storms` | the storms that stand and what was proposed against them, with a checksum | 0600 |
 //! | `evidence/` | what exchanges of a storm looked like, for 72 hours, where somebody asked for it | 0700 |
-//! | `lock` | held by the process that writes the last two | 0600 |
+//! | `lock` | held by the process that writes rules, revisions and storms | 0600 |
 //!
 //! No file here holds an address, or a digest of one, but those that an operator wrote into a rule.
 
@@ -17,6 +18,7 @@ mod evidence;
 mod file;
 mod lock;
 mod record;
+mod storms;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub use self::archive::{Archive, ArchiveReport, Definition, Known, Standing};
 pub use self::error::StateError;
 pub use self::evidence::{EvidenceFolder, view_of};
 pub use self::record::{EndReason, Kind};
+pub use self::storms::{parse as parse_storms, print as print_storms};
 
 use self::file::{Secret, Whose};
 
@@ -35,6 +38,7 @@ const RECEIPT_KEY: &str = "receipt.key";
 const ADMIN_TOKEN: &str = "admin.token";
 const RULES: &str = "rules.json";
 const REVISIONS: &str = "revisions";
+const STORMS: &str = "storms";
 
 /// A state folder whose permissions are right.
 #[derive(Clone, Debug)]
@@ -151,6 +155,17 @@ impl StateWriter {
     pub fn load_rules(&self) -> Result<Option<Vec<u8>>, StateError> {
         let rules = file::read_secret(&self.rules_path(), self.folder.whose)?;
         Ok(rules.map(|secret| secret.content))
+    }
+
+    /// The storms that stood, as [`StateWriter::save_storms`] was given them; `None` before the first.
+    pub fn load_storms(&self) -> Result<Option<Vec<u8>>, StateError> {
+        let storms = file::read_secret(&self.folder.path.join(STORMS), self.folder.whose)?;
+        Ok(storms.map(|secret| secret.content))
+    }
+
+    /// Replaces the storms that stand.
+    pub fn save_storms(&self, content: &[u8]) -> Result<(), StateError> {
+        file::replace(&self.folder.path.join(STORMS), content)
     }
 
     /// Replaces the rules made at run time. When it returns, they outlive a crash.

@@ -70,6 +70,8 @@ pub enum Ground {
     NamedBySource,
     /// It looks like the site's own readers in all that is known: nothing tells the two apart.
     CannotSeparate,
+    /// It was named before the process started.
+    NamedBefore,
 }
 
 impl fmt::Display for Ground {
@@ -132,6 +134,7 @@ impl fmt::Display for Ground {
             Self::CannotSeparate => f.write_str(
                 "it looks like the site's own readers in all that is known: nothing tells them apart",
             ),
+            Self::NamedBefore => f.write_str("it was named before the last start"),
         }
     }
 }

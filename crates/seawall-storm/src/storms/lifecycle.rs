@@ -95,6 +95,11 @@ impl Lifecycle {
         }
     }
 
+    /// Of one that an earlier process followed, and that has been there until now.
+    pub(crate) fn restore(phase: Phase, expected: f64, level: f64, now: UnixTime) -> Self {
+        Self { phase, ..Self::begin(expected, level, now) }
+    }
+
     /// Where it is.
     pub(crate) fn phase(&self) -> Phase {
         self.phase

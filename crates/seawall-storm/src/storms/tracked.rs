@@ -20,6 +20,7 @@ use crate::senders::Senders;
 use crate::signature::{Matcher, Signature, Term};
 use crate::specimen::Specimen;
 use crate::storm::{Nature, Phase, Storm, StormId};
+use crate::watch::KeptStorm;
 use crate::window::Window;
 
 /// Rates are told over so many seconds.
@@ -133,6 +134,49 @@ impl Tracked {
         }
         tracked.storm.clients = tracked.clients.count();
         tracked
+    }
+
+    /// One that an earlier process named.
+    pub(crate) fn restore(kept: KeptStorm, now: UnixTime) -> Self {
+        let life = Lifecycle::restore(kept.storm.phase, kept.expected, kept.level, now);
+        Self {
+            signature: Matcher::new(&kept.storm.signature),
+            described: Matcher::new(&kept.storm.described),
+            storm: kept.storm,
+            grounds: vec![Ground::NamedBefore],
+            proposal: None,
+            withheld: None,
+            is_told: true,
+            is_declined: kept.is_declined,
+            look_at: now,
+            looks: 0,
+            doubts: 0,
+            life,
+            series: Series::default(),
+            clients: Clients::default(),
+            senders: Senders::default(),
+            intervals: Intervals::default(),
+            interval: None,
+            seconds: VecDeque::new(),
+            seen: VecDeque::new(),
+            refused: kept.refused,
+            expected: kept.expected_requests,
+            usual: kept.usual,
+        }
+    }
+
+    /// As it outlives the process, without its proposal.
+    pub(crate) fn kept(&self) -> KeptStorm {
+        KeptStorm {
+            storm: self.storm.clone(),
+            expected: self.life.expected(),
+            level: self.life.level(),
+            expected_requests: self.expected,
+            usual: self.usual,
+            refused: self.refused,
+            is_declined: self.is_declined,
+            proposed: None,
+        }
     }
 
     /// Counts one window.

@@ -6,7 +6,7 @@ use seawall_http::UnixTime;
 use seawall_rules::rule::{Action, Mode, Portion, Rule};
 
 use super::sites::Sites;
-use super::{Notice, RuleReport, Withdrawal};
+use super::{Force, KeptProposal, Notice, RuleReport, Withdrawal};
 use crate::auto::{Others, Second, Staging, Standing, Step};
 use crate::declared::Declaration;
 use crate::detector::Named;
@@ -24,6 +24,8 @@ use crate::window::Window;
 const LOOK_EVERY_MAX: u64 = 30;
 /// How often the collateral of a proposal that stands is measured again.
 const MEASURE_EVERY: u64 = 10;
+/// After so long, a rule that the rulebook did not take is tried again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// A proposal that stands goes when its upper bound is so far above the one at which it was made: it should not come and go
 /// with the noise around it.
 const STANDING_SLACK: f64 = 2.0;
@@ -81,6 +83,20 @@ impl Rules {
     /// Whether the rule is in force, by the machine or by somebody.
     pub(super) fn is_in_force(&self, id: ProposalId) -> bool {
         self.find(id).is_some_and(|held| held.accepted.is_some() || held.staging.stage().is_some())
+    }
+
+    /// Takes up what an earlier process had proposed.
+    pub(super) fn restore(&mut self, kept: KeptProposal, now: UnixTime) {
+        let mut held = Held::new(kept.proposal, now);
+        match kept.force {
+            Some(Force::Staged { stage, since, first, expires }) => {
+                held.staging = Staging::at(stage, since, first, expires);
+                held.rule = Some(Rule { expires: Some(expires), ..held.proposal.rule.clone() });
+            }
+            Some(Force::Accepted { expires }) => held.accepted = Some(expires),
+            None => {}
+        }
+        self.held.push(held);
     }
 
     /// One second.
@@ -218,17 +234,7 @@ impl Rules {
         }
         tracked.proposal = Some(id);
         notices.push(Notice::ProposalMade { proposal: Box::new(proposal.clone()) });
-        self.held.push(Held {
-            proposal,
-            staging: Staging::new(),
-            report: None,
-            is_declined: false,
-            accepted: None,
-            others: Others::default(),
-            matcher,
-            rule: None,
-            measure_at: now.saturating_add(Duration::from_secs(MEASURE_EVERY)),
-        });
+        self.held.push(Held::new(proposal, now));
     }
 
     fn withhold(&mut self, tracked: &mut Tracked, why: Withheld, notices: &mut Vec<Notice>) {
@@ -336,6 +342,30 @@ impl Rules {
 }
 
 impl Held {
+    fn new(proposal: Proposal, now: UnixTime) -> Self {
+        Self {
+            matcher: Matcher::new(&proposal.matches),
+            proposal,
+            staging: Staging::new(),
+            report: None,
+            is_declined: false,
+            accepted: None,
+            others: Others::default(),
+            rule: None,
+            measure_at: now.saturating_add(Duration::from_secs(MEASURE_EVERY)),
+        }
+    }
+
+    /// As it outlives the process.
+    pub(super) fn keep(&self) -> KeptProposal {
+        let staged = |(stage, since, first, expires)| Force::Staged { stage, since, first, expires };
+        let accepted = self.accepted.map(|expires| Force::Accepted { expires });
+        KeptProposal {
+            proposal: self.proposal.clone(),
+            force: accepted.or_else(|| self.staging.times().map(staged)),
+        }
+    }
+
     /// Somebody puts the rule in force.
     pub(super) fn accept(&mut self, life: Duration, now: UnixTime) -> Rule {
         let expires = now.saturating_add(life);
@@ -347,6 +377,12 @@ impl Held {
 
     /// What the rulebook tells.
     pub(super) fn told(&mut self, report: RuleReport, now: UnixTime) {
+        if report == RuleReport::Failed {
+            self.rule = None;
+            self.staging.put_off(now.saturating_add(TRY_AGAIN_AFTER));
+            self.others.end();
+            return;
+        }
         self.report = Some(report);
         let expires = self.accepted.or(self.rule.as_ref().and_then(|rule| rule.expires));
         // What the machine itself took out is gone as well, and so is what expired.

@@ -441,3 +441,49 @@ fn nothing_is_proposed_where_the_policy_is_off() {
     story.expect_no_proposal();
     assert_eq!(story.count(begins), 1, "{}", story.text());
 }
+
+#[test]
+fn a_rule_that_found_no_room_is_tried_again() {
+    let mut story = Story::after(560, policy(Auto::Deny));
+    let staged = |notice: &Notice| matches!(notice, Notice::RuleStaged { .. });
+    let mut storm = hall(15);
+    while story.count(staged) == 0 {
+        story.play(1, &mut storm);
+        assert!((story.now.0 - story.begun.0) / 1000 < 60, "{}", story.text());
+    }
+    let (id, _) = stage(&story).unwrap();
+    story.watch.rule_state(id, RuleReport::Failed, story.now);
+    story.told.clear();
+    story.play(25, &mut storm);
+    assert_eq!(story.count(staged), 0, "{}", story.text());
+    story.play(20, &mut storm);
+    assert!(story.count(staged) > 0, "{}", story.text());
+    assert_eq!(stage(&story).map(|(again, _)| again), Some(id), "{}", story.text());
+}
+
+#[test]
+fn a_storm_that_lasts_through_a_restart_is_the_same_one_and_its_rule_is_watched_on() {
+    let mut story = Story::after(560, soon_over(policy(Auto::Deny)));
+    let mut storm = hall(15);
+    story.play(60, &mut storm);
+    let (proposal, at) = stage(&story).unwrap_or_else(|| panic!("{}", story.text()));
+    let before = story.watch.storms().next().unwrap().clone();
+    let kept = story.watch.kept();
+    assert_eq!((kept.len(), at), (1, Stage::All));
+
+    // Another process, with names of its own and no past.
+    story.watch = Watch::new(soon_over(policy(Auto::Deny)), [8; 16]);
+    story.watch.restore(kept, story.now);
+    story.told.clear();
+    story.play(400, &mut storm);
+    assert_eq!(story.text(), "", "nothing is new");
+    let after: Vec<_> = story.watch.storms().collect();
+    assert_eq!((after.len(), after[0].id), (1, before.id));
+    assert!(after[0].phase.is_raging() && after[0].total[Measure::Requests] > 6000.0, "{:?}", after[0]);
+    let view = story.watch.storm(before.id).unwrap();
+    assert_eq!((view.proposal.map(|proposal| proposal.id), view.stage), (Some(proposal), Some(Stage::All)));
+    // It is over as storms are, and the rule goes with it.
+    story.play(400, |_, _, _| ());
+    assert_eq!(story.count(|notice| matches!(notice, Notice::RuleWithdrawn { .. })), 1, "{}", story.text());
+    assert!(story.text().contains("withdrawn: the storm is over"), "{}", story.text());
+}

@@ -64,7 +64,7 @@ pub(super) fn open_rulebook(
     state: &StateFolder,
     config: &Config,
     now: UnixTime,
-) -> Result<(Rulebook<RuleSet>, Arc<RuleSet>), EdgeError> {
+) -> Result<Rulebook<RuleSet>, EdgeError> {
     let writer = state.writer(LOCK_PATIENCE).map_err(EdgeError::one)?;
     let (rulebook, changed) =
         Rulebook::open(writer, configured(config), Box::new(compile_set), now).map_err(EdgeError::one)?;
@@ -74,8 +74,7 @@ pub(super) fn open_rulebook(
             "a rule made at run time has expired, or the configuration has its name: retired"
         );
     }
-    let rules = rulebook.published().load_full();
-    Ok((rulebook, rules))
+    Ok(rulebook)
 }
 
 pub(super) fn configured(config: &Config) -> Configured {

@@ -7,6 +7,7 @@ mod account;
 mod counts;
 mod diary;
 mod evidence;
+mod keeping;
 mod log;
 mod report;
 pub(crate) mod settings;
@@ -52,6 +53,10 @@ struct Watched {
     revisions: HashMap<ProposalId, Vec<u32>>,
     /// The first window's beginning.
     since: Option<UnixTime>,
+    /// Proposals whose rules could not be taken out of the rulebook yet.
+    withdrawals: Vec<ProposalId>,
+    /// When the storms were last kept for the next process, and whether there were any.
+    kept: Option<(UnixTime, bool)>,
 }
 
 impl Storms {
@@ -64,6 +69,8 @@ impl Storms {
                 diary: Diary::default(),
                 revisions: HashMap::new(),
                 since: None,
+                withdrawals: Vec::new(),
+                kept: None,
             })
         });
         let (viewer, room) = (Viewer::new(&config.detect), Mutex::new(Room::new(folder)));
@@ -116,9 +123,11 @@ impl Edge {
             diary.retain(|storm| watch.storm(storm).is_some());
             notices
         };
+        self.withdraw_again(now);
         for notice in &notices {
             self.follow(notice, now);
         }
+        self.keep_changed_storms(!notices.is_empty(), now);
         self.report_rules(now);
         let began = notices.iter().find_map(|notice| match notice {
             Notice::StormBegan { storm, .. } => Some(storm.id),
@@ -151,10 +160,30 @@ impl Edge {
             _ => return,
         };
         let Err(error) = done else { return };
-        tracing::warn!(%proposal, %error, "a rule against a storm could not be changed");
+        tracing::warn!(%proposal, %error, "a rule against a storm could not be changed; it is tried again");
         if let Some(mut watched) = self.storms.watched() {
             watched.counted.not_staged();
-            watched.watch.rule_state(*proposal, RuleReport::Gone, now);
+            match notice {
+                Notice::RuleWithdrawn { .. } => watched.withdrawals.push(*proposal),
+                _ => watched.watch.rule_state(*proposal, RuleReport::Failed, now),
+            }
+        }
+    }
+
+    /// Takes out what could not be taken out before.
+    fn withdraw_again(&self, now: UnixTime) {
+        let Some(mut left) =
+            self.storms.watched().map(|mut watched| std::mem::take(&mut watched.withdrawals))
+        else {
+            return;
+        };
+        left.retain(|proposal| {
+            self.change(|rulebook| rulebook.withdraw(&proposal.to_string(), now)).is_err()
+        });
+        if !left.is_empty()
+            && let Some(mut watched) = self.storms.watched()
+        {
+            watched.withdrawals.extend(left);
         }
     }
 

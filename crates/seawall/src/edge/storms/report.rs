@@ -33,7 +33,7 @@ impl Edge {
             let Some(report) = report else { continue };
             match report {
                 RuleReport::InForce { .. } => drop(revisions.insert(id, known)),
-                RuleReport::Gone => drop(revisions.remove(&id)),
+                RuleReport::Gone | RuleReport::Failed => drop(revisions.remove(&id)),
             }
             watch.rule_state(id, report, now);
         }
@@ -82,7 +82,7 @@ impl Edge {
 }
 
 /// How far a rule acts.
-fn stage(rule: &Rule) -> Stage {
+pub(super) fn stage(rule: &Rule) -> Stage {
     match (rule.mode, rule.portion) {
         (Mode::Observe, _) => Stage::Observe,
         (Mode::Enforce, Some(_)) => Stage::Part,

@@ -100,6 +100,11 @@ impl Viewer {
         self.shows(&proposal.rule, &proposal.matches, clients)
     }
 
+    /// Whether each network that the signature names may be shown.
+    pub(super) fn may_show_networks(&self, signature: &Signature, clients: Estimate) -> bool {
+        signature.terms.iter().filter_map(networks).all(|count| self.are_enough(clients, count))
+    }
+
     /// How many clients a network must have to be shown.
     pub(super) fn least_clients(&self) -> u32 {
         u32::try_from(self.clients_min).unwrap_or(u32::MAX)
