@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::metrics::Snapshot;
 
 pub use self::cache::{CacheView, DiskState, PurgeRequest, Purged, TierView};
-pub use self::evidence::{EvidenceRequest, EvidenceView, ExhibitView};
+pub use self::evidence::{EvidenceNetworkView, EvidenceRequest, EvidenceView, ExhibitView};
 pub use self::storms::{
     AcceptMode, AcceptRequest, CollateralView, CostView, CurveView, EstimateView, ProposalView, StormTable,
     StormView,

@@ -5,10 +5,10 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::control::{
-    AcceptMode, AcceptRequest, CacheView, CollateralView, CostView, CurveView, EstimateView, EvidenceRequest,
-    EvidenceView, ExhibitView, Intermediary, LimitTable, LimitView, ListenerView, OriginView, ProposalView,
-    PurgeRequest, Purged, Readiness, Reloaded, RuleState, RuleView, SiteView, Status, StormTable, StormView,
-    TierView,
+    AcceptMode, AcceptRequest, CacheView, CollateralView, CostView, CurveView, EstimateView,
+    EvidenceNetworkView, EvidenceRequest, EvidenceView, ExhibitView, Intermediary, LimitTable, LimitView,
+    ListenerView, OriginView, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleState, RuleView,
+    SiteView, Status, StormTable, StormView, TierView,
 };
 use crate::problem::Problem;
 use crate::routes;
@@ -54,7 +54,7 @@ use crate::routes;
         routes::openapi,
     ),
     components(schemas(
-        AcceptMode, AcceptRequest, CacheView, CollateralView, CostView, CurveView, EstimateView, EvidenceRequest, EvidenceView, ExhibitView, Intermediary, LimitTable, LimitView,
+        AcceptMode, AcceptRequest, CacheView, CollateralView, CostView, CurveView, EstimateView, EvidenceNetworkView, EvidenceRequest, EvidenceView, ExhibitView, Intermediary, LimitTable, LimitView,
         ListenerView, OriginView, Problem, ProposalView, PurgeRequest, Purged, Readiness, Reloaded, RuleState, RuleView, SiteView,
         Status, StormTable, StormView, TierView,
     )),

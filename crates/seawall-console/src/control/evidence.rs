@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Evidence of one storm. Times are seconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct EvidenceView {
-    /// Of this form: 1.
+    /// Of this form: 2. Files of form 1 are read too.
     pub version: u32,
     /// The storm's name.
     #[schema(example = "s0ABC12")]
@@ -23,6 +23,23 @@ pub struct EvidenceView {
     pub offered: u64,
     /// What they looked like, in order of time.
     pub exhibits: Vec<ExhibitView>,
+    /// Networks that the storm comes from, of those with enough clients behind them (`least-clients`), the greatest
+    /// share first. Since form 2.
+    #[serde(default)]
+    pub networks: Vec<EvidenceNetworkView>,
+}
+
+/// A network that many clients of a storm share.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct EvidenceNetworkView {
+    /// It: /24 or /16, /56 or /32 of IPv6.
+    #[schema(example = "203.0.113.0/24")]
+    pub network: String,
+    /// Share of the storm's requests, 0 to 1, at least.
+    pub share: f64,
+    /// At least so many clients of it came in one hour; at most 32 are counted.
+    pub clients: u32,
 }
 
 /// What one exchange looked like.

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use seawall_console::control::{EvidenceView, ExhibitView};
+use seawall_console::control::{EvidenceNetworkView, EvidenceView, ExhibitView};
 use seawall_http::UnixTime;
-use seawall_storm::StormId;
 use seawall_storm::evidence::{Evidence, Exhibit};
+use seawall_storm::{CrowdedNetwork, StormId};
 
 use super::{StateError, file};
 
@@ -87,7 +87,7 @@ impl EvidenceFolder {
     fn read(&self, path: &Path) -> Result<Option<EvidenceView>, StateError> {
         let Some(secret) = file::read_secret(path, file::Whose::MineOrIAmRoot)? else { return Ok(None) };
         let evidence: Option<EvidenceView> = serde_json::from_slice(&secret.content).ok();
-        Ok(evidence.filter(|evidence| evidence.version == VERSION))
+        Ok(evidence.filter(|evidence| VERSIONS.contains(&evidence.version)))
     }
 
     fn file(&self, storm: &str) -> PathBuf {
@@ -103,10 +103,12 @@ fn delete(path: &Path) -> Result<bool, StateError> {
     }
 }
 
-const VERSION: u32 = 1;
+/// What is written. Version 1 had no networks.
+const VERSION: u32 = 2;
+const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
-/// Evidence as it is kept and shown.
-pub fn view_of(evidence: &Evidence) -> EvidenceView {
+/// Evidence as it is kept and shown, with those of its storm's networks that enough clients stand behind.
+pub fn view_of(evidence: &Evidence, networks: &[CrowdedNetwork]) -> EvidenceView {
     EvidenceView {
         version: VERSION,
         storm: evidence.storm.to_string(),
@@ -115,6 +117,15 @@ pub fn view_of(evidence: &Evidence) -> EvidenceView {
         expires: evidence.expires().as_secs(),
         offered: evidence.offered,
         exhibits: evidence.exhibits().into_iter().map(exhibit_view).collect(),
+        networks: networks.iter().map(network_view).collect(),
+    }
+}
+
+fn network_view(crowded: &CrowdedNetwork) -> EvidenceNetworkView {
+    EvidenceNetworkView {
+        network: crowded.network.to_string(),
+        share: crowded.share,
+        clients: crowded.clients,
     }
 }
 
@@ -175,7 +186,8 @@ mod tests {
         let terms = Terms { with_content: true, kept, ..Terms::default() };
         let mut evidence = Evidence::open(StormId(storm), terms, 1, UnixTime(0));
         evidence.offer(exhibit());
-        view_of(&evidence)
+        let network = CrowdedNetwork { network: "203.0.113.0/24".parse().unwrap(), share: 0.25, clients: 31 };
+        view_of(&evidence, &[network])
     }
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -203,6 +215,18 @@ mod tests {
         assert_eq!(folder.sweep(UnixTime::from_secs(3_600)).unwrap(), 2);
         assert!(folder.load(StormId(2), UnixTime(0)).unwrap().is_some());
         assert!(folder.remove(StormId(2)).unwrap() && !folder.remove(StormId(2)).unwrap());
+    }
+
+    #[test]
+    fn what_an_earlier_version_kept_is_read() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = EvidenceFolder::of(state.path());
+        let kept = evidence(7, HOUR);
+        folder.keep(&kept).unwrap();
+        // Written by version 0.1 before evidence had networks.
+        fs::write(folder.file(&kept.storm), include_str!("testdata/evidence-v1.json")).unwrap();
+        let expected = EvidenceView { version: 1, networks: Vec::new(), ..kept };
+        assert_eq!(folder.load(StormId(7), UnixTime(0)).unwrap(), Some(expected));
     }
 
     #[test]

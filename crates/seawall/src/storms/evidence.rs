@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use seawall_console::Client;
-use seawall_console::control::{EvidenceRequest, EvidenceView, ExhibitView};
+use seawall_console::control::{EvidenceNetworkView, EvidenceRequest, EvidenceView, ExhibitView};
 
 use super::time;
 use crate::cli::{Evidence, Format};
@@ -62,7 +62,24 @@ fn text(evidence: &EvidenceView, now: u64) -> String {
     if let Some(more) = alike.len().checked_sub(GROUPS_MAX).filter(|more| *more > 0) {
         let _ = writeln!(out, "\nand {more} other kinds: --format json has all of them");
     }
+    write_networks(&evidence.networks, &mut out);
     out
+}
+
+/// The networks with enough clients behind them.
+fn write_networks(networks: &[EvidenceNetworkView], out: &mut String) {
+    if networks.is_empty() {
+        let _ = writeln!(out, "\nno network of it has enough clients to be shown (`least-clients`)");
+        return;
+    }
+    let _ = writeln!(out, "\nnetworks with enough clients to be shown");
+    for EvidenceNetworkView { network, share, clients } in networks.iter().take(NETWORKS_MAX) {
+        let percent = share * 100.0;
+        let _ = writeln!(out, "  {network:<22}{percent:>5.1} % of its requests, {clients} clients or more");
+    }
+    if let Some(more) = networks.len().checked_sub(NETWORKS_MAX).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {more} more: --format json has all of them");
+    }
 }
 
 /// What makes two exchanges look alike.
@@ -158,6 +175,7 @@ fn shown(text: &str) -> String {
 
 /// Kinds that are told: more fill no screen that anybody reads.
 const GROUPS_MAX: usize = 8;
+const NETWORKS_MAX: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -189,12 +207,17 @@ mod tests {
             ..ExhibitView::default()
         });
         let evidence = EvidenceView {
-            version: 1,
+            version: 2,
             storm: String::from("s0ABC12"),
             opened: 1_790_000_000,
             expires: 1_790_259_200,
             offered: 1_000,
             exhibits,
+            networks: vec![EvidenceNetworkView {
+                network: String::from("203.0.113.0/24"),
+                share: 0.315,
+                clients: 32,
+            }],
             collecting: true,
         };
         insta::assert_snapshot!(text(&evidence, 1_790_000_300));

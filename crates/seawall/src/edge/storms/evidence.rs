@@ -11,7 +11,7 @@ use seawall_proxy::clock;
 use seawall_proxy::snapshot::Snapshot;
 use seawall_proxy::tap::{QUEUE_LEN, Tap};
 use seawall_storm::evidence::{EXHIBITS_MAX, Evidence, Exhibit, Terms};
-use seawall_storm::{Phase, StormId};
+use seawall_storm::{CrowdedNetwork, Phase, StormId};
 
 use super::{Edge, invalid};
 use crate::state::{EvidenceFolder, view_of};
@@ -29,6 +29,8 @@ pub(super) struct Room {
 struct Open {
     evidence: Evidence,
     tap: Arc<Tap>,
+    /// Those of its storm that may be shown, when it was last written.
+    networks: Vec<CrowdedNetwork>,
     /// Exchanges that had been offered when it was last written.
     written: u64,
     written_at: UnixTime,
@@ -57,8 +59,8 @@ impl Room {
         self.open.as_ref().is_some_and(|open| open.evidence.storm == storm)
     }
 
-    /// Takes in what the tap copied, and writes it down from time to time.
-    fn collect(&mut self, now: UnixTime) {
+    /// Takes in what the tap copied.
+    fn collect(&mut self) {
         let Some(open) = &mut self.open else { return };
         open.tap.refill();
         for (storm, exhibit) in self.copied.try_iter() {
@@ -67,15 +69,21 @@ impl Room {
                 open.evidence.offer(exhibit);
             }
         }
-        let is_due = open.written_at.saturating_add(WRITE_EVERY) <= now;
-        if is_due && open.evidence.offered > open.written {
-            self.write(now);
-        }
     }
 
-    fn write(&mut self, now: UnixTime) {
-        let Some(open) = &mut self.open else { return };
-        match self.folder.keep(&view_of(&open.evidence)) {
+    /// The storm whose evidence has something new to be written.
+    fn is_due(&self, now: UnixTime) -> Option<StormId> {
+        let open = self.open.as_ref()?;
+        let is_due =
+            open.written_at.saturating_add(WRITE_EVERY) <= now && open.evidence.offered > open.written;
+        is_due.then_some(open.evidence.storm)
+    }
+
+    /// Writes what is open, if it is of this storm.
+    fn write(&mut self, storm: StormId, networks: Vec<CrowdedNetwork>, now: UnixTime) {
+        let Some(open) = self.open.as_mut().filter(|open| open.evidence.storm == storm) else { return };
+        open.networks = networks;
+        match self.folder.keep(&view_of(&open.evidence, &open.networks)) {
             Ok(()) => open.written = open.evidence.offered,
             Err(error) => {
                 tracing::warn!(storm = %open.evidence.storm, %error, "evidence could not be written")
@@ -120,6 +128,7 @@ impl Edge {
             let signature = watched.watch.storm(storm).map(|view| view.storm.signature.clone());
             signature.unwrap_or_default().conditions()
         };
+        let networks = self.crowded_networks(storm);
         let conditions = conditions.map_err(|why| ControlError::Conflict {
             why: format!("what names storm {storm} cannot be looked for in requests: {why}"),
         })?;
@@ -137,13 +146,21 @@ impl Edge {
             ControlError::Conflict { why: format!("what names storm {storm} cannot be a rule") }
         })?;
         let (tap, evidence) = (Arc::new(tap), Evidence::open(storm, terms, now.0, now));
-        let view = EvidenceView { collecting: true, ..view_of(&evidence) };
-        room.folder.keep(&view_of(&evidence)).map_err(|error| failed(&error))?;
-        room.open = Some(Open { evidence, tap: Arc::clone(&tap), written: 0, written_at: now });
+        let view = view_of(&evidence, &networks);
+        room.folder.keep(&view).map_err(|error| failed(&error))?;
+        room.open = Some(Open { evidence, tap: Arc::clone(&tap), networks, written: 0, written_at: now });
         drop(room);
         self.publish_tap(Some(tap));
         tracing::info!(%storm, content = terms.with_content, "evidence is being collected");
-        Ok(view)
+        Ok(EvidenceView { collecting: true, ..view })
+    }
+
+    /// The storm's networks that enough clients stand behind. Nothing else of where it comes from is written.
+    fn crowded_networks(&self, storm: StormId) -> Vec<CrowdedNetwork> {
+        let least = self.storms.viewer.least_clients();
+        let watched = self.storms.watched();
+        let view = watched.as_ref().and_then(|watched| watched.watch.storm(storm));
+        view.map_or_else(Vec::new, |view| view.senders.networks(least, NETWORKS_MAX))
     }
 
     /// What is kept of a storm.
@@ -151,7 +168,7 @@ impl Edge {
         let storm: StormId = id.parse().map_err(|_| nothing(id))?;
         let room = self.storms.room();
         if let Some(open) = room.open.as_ref().filter(|open| open.evidence.storm == storm) {
-            return Ok(EvidenceView { collecting: true, ..view_of(&open.evidence) });
+            return Ok(EvidenceView { collecting: true, ..view_of(&open.evidence, &open.networks) });
         }
         let found = room.folder.load(storm, clock::wall()).map_err(|error| failed(&error))?;
         found.ok_or_else(|| nothing(id))
@@ -174,12 +191,17 @@ impl Edge {
     /// Once a second: takes in what was copied; ends what has been open for long enough, or whose storm is over; deletes
     /// what has expired; and opens evidence for a storm that began, where the configuration says so.
     pub(super) fn tend_evidence(&self, began: Option<StormId>, now: UnixTime) {
-        let storm = {
+        let (storm, due) = {
             let mut room = self.storms.room();
-            room.collect(now);
+            room.collect();
             room.sweep(now);
-            room.open.as_ref().map(|open| (open.evidence.storm, open.evidence.opened))
+            (room.open.as_ref().map(|open| (open.evidence.storm, open.evidence.opened)), room.is_due(now))
         };
+        if let Some(due) = due {
+            // Asked for while the room is open to others: its lock and that of the watch are never held together.
+            let networks = self.crowded_networks(due);
+            self.storms.room().write(due, networks, now);
+        }
         match (storm, began) {
             (Some((storm, opened)), _) if self.is_over(storm) || now >= opened.saturating_add(OPEN_MAX) => {
                 self.end_collecting(storm, now);
@@ -201,8 +223,9 @@ impl Edge {
 
     /// What was collected stays until it expires.
     fn end_collecting(&self, storm: StormId, now: UnixTime) {
+        let networks = self.crowded_networks(storm);
         let mut room = self.storms.room();
-        room.write(now);
+        room.write(storm, networks, now);
         if room.open.take_if(|open| open.evidence.storm == storm).is_none() {
             return;
         }
@@ -229,6 +252,9 @@ fn nothing(id: &str) -> ControlError {
 fn failed(error: &crate::state::StateError) -> ControlError {
     ControlError::Failed { what: error.to_string() }
 }
+
+/// Of one storm's evidence: the greatest ones, which a hundred lines show.
+const NETWORKS_MAX: usize = 100;
 
 /// A storm of the first second looks like one of the first hour; files need not be written more often.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
