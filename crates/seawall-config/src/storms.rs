@@ -19,6 +19,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
+/// Clients of one network that the watch over storms counts (`seawall_storm::senders`): with a greater `least-clients` no
+/// network could ever be shown.
+const LEAST_CLIENTS_MAX: u64 = 32;
+
 // === Detect ===
 
 impl Default for DetectConfig {
@@ -26,7 +30,7 @@ impl Default for DetectConfig {
     fn default() -> Self {
         Self {
             enabled: true,
-            learning_time: Duration::from_secs(180),
+            learning_time: Duration::from_secs(300),
             memory: 64 * MIB,
             least_share: Share::percent(20),
             least_rise: LeastRise::default(),
@@ -64,7 +68,7 @@ pub(crate) fn read_detect(value: Value<'_>, problems: &mut Problems) -> Option<D
     reader.time("least-time", &mut detect.least_time, SECOND..=HOUR);
     reader.time("pause-time", &mut detect.pause_time, SECOND..=DAY);
     reader.time("clear-time", &mut detect.clear_time, SECOND..=30 * DAY);
-    reader.number("least-clients", &mut detect.least_clients, 2..=1_000_000);
+    reader.number("least-clients", &mut detect.least_clients, 2..=LEAST_CLIENTS_MAX);
     let pairs = [("pause-time", detect.pause_time, "clear-time", detect.clear_time)];
     check_order(&table, &pairs, problems);
     table.finish("here", problems);

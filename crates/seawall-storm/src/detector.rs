@@ -110,8 +110,9 @@ impl Detector {
     /// How much longer nothing is called a rise, because too little is known of the past; zero from then on.
     pub fn learns_for(&self) -> Duration {
         let known = self.past.span(Span::Minutes).known();
-        let left = self.settings.known_min.saturating_sub(known);
-        if known.is_zero() { left + self.recent.until_past() } else { left }
+        let left = self.settings.learning.saturating_sub(self.recent.watched());
+        // Whole windows become past: the last one may take a moment longer.
+        if known < self.settings.known_min() { left.max(Duration::from_secs(1)) } else { left }
     }
 
     /// Takes the next second. Windows come in the order of time; what is missing had no traffic.
@@ -185,7 +186,8 @@ impl Detector {
         if let Some(answer) = self.answers.borrow().iter().find(is_it) {
             return answer.collateral;
         }
-        let pasts = self.past.all(self.recent.until()).filter(|past| past.known() >= self.settings.known_min);
+        let known_min = self.settings.known_min();
+        let pasts = self.past.all(self.recent.until()).filter(|past| past.known() >= known_min);
         let of_past = pasts.filter_map(|past| {
             let members = past.specimens().map(|weighted| (weighted.specimen, weighted.rate));
             let is_storm = |specimen: &Specimen| specimen.at >= onset && described.matches(specimen);
@@ -226,7 +228,8 @@ impl Detector {
         let mut view = std::mem::take(&mut self.views[scale as usize]);
         view.until = end;
         view.rises.clear();
-        if self.past.span(span).known() >= scales::known_min(scale, &self.settings) {
+        let is_known = self.past.span(span).known() >= scales::known_min(scale, &self.settings);
+        if is_known && self.recent.watched() >= self.settings.learning {
             self.fill(&mut view, scale, shorter);
         }
         self.views[scale as usize] = view;

@@ -7,7 +7,7 @@ pub(crate) static DETECT: Section = Section {
     doc: "How storms are looked for: what is new in the traffic and costs much. Everything is kept in memory, within a bound. Takes effect at the next start.",
     keys: &[
         value("enabled", "boolean", "true", "Whether storms are looked for."),
-        value("learning-time", "duration, 10s to 30d", "\"3m\"", "Nothing is called a storm before the traffic was watched for so long and 100 s more: what is new shows only beside what is usual, and the last 100 s are not yet part of that."),
+        value("learning-time", "duration, 10s to 30d", "\"5m\"", "Nothing is called a storm before the traffic was watched for so long: what is new shows only beside what is usual. The last 90 s of it, or the last half if that is less, are not yet part of what is usual."),
         value("memory", "size, 16 MiB to 4 GiB", "\"64 MiB\"", "What the samples of past and present may take. More of it tells rarer things apart."),
         value("least-share", "share, 1 % to 100 %", "\"20 %\"", "A rise that adds less than this share to the site's usual cost, by each measure, is nobody's trouble.")
             .foreign(&["threshold", "sensitivity"]),
@@ -16,7 +16,7 @@ pub(crate) static DETECT: Section = Section {
         value("pause-time", "duration, 1s to 1d", "\"1m\"", "A storm of which hardly anything is left for so long has paused. If it comes back it is the same storm."),
         value("clear-time", "duration, 1s to 30d", "\"30m\"", "A storm of which hardly anything is left for so long is over: the machine takes its rules back."),
         value("evidence", "`\"asked\"` or `\"storms\"`", "\"asked\"", "When evidence is opened, which keeps what up to 200 exchanges of a storm looked like (names of fields, length and type of content; no address) for 72 hours: when somebody asks for it, or for each storm that begins while none is open. Content is only kept if somebody asks."),
-        value("least-clients", "whole number, 2 to 1000000", "20", "A network is shown only with at least so many clients behind it: in the list of storms, in reports, anywhere.")
+        value("least-clients", "whole number, 2 to 32", "20", "A network is shown only with at least so many clients behind it: in the list of storms, in reports, in evidence, anywhere. More than 32 clients of a network are not counted, so no more can be asked for.")
             .foreign(&["k-anonymity", "k"]),
     ],
     later: &[],

@@ -1,5 +1,8 @@
 //! [`Recent`]: the last two hours as windows, short ones of what is near and longer ones of what is not, until they are
 //! old enough to become past. A past that begins right behind the present would hold a slow rise itself.
+//!
+//! In the first minutes, half of what was watched becomes past, so that something is known soon; from three minutes on,
+//! what is older than 90 seconds.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,15 +21,24 @@ pub(crate) struct Recent {
     minutes: Level,
     ten_minutes: Level,
     bound: usize,
+    watched: Duration,
 }
+
+/// What is younger than this never becomes past, once as much has.
+pub(super) const LAG_MAX: Duration = Duration::from_secs(90);
+
+/// Windows of this length become past at the earliest.
+pub(super) const STEP: Duration = Duration::from_secs(10);
 
 /// Windows of one length, each made of shorter ones.
 #[derive(Clone, Debug)]
 struct Level {
     millis: u64,
     open: Option<Window>,
-    /// How many are kept before they go.
+    /// How many are kept before they go, once as many have gone.
     keep: usize,
+    /// How many there have been.
+    count: usize,
     closed: VecDeque<Window>,
 }
 
@@ -36,8 +48,13 @@ pub(crate) type Aged = (Span, Window);
 impl Recent {
     /// Windows hold at most `bound` specimens each.
     pub(crate) fn new(bound: usize) -> Self {
-        let level =
-            |secs: u64, keep| Level { millis: secs * 1000, open: None, keep, closed: VecDeque::new() };
+        let level = |secs: u64, keep| Level {
+            millis: secs * 1000,
+            open: None,
+            keep,
+            count: 0,
+            closed: VecDeque::new(),
+        };
         Self {
             seconds: VecDeque::new(),
             // 90 seconds: longer than the minute that is compared with what is before.
@@ -47,17 +64,18 @@ impl Recent {
             // 2 hours, compared 1.
             ten_minutes: level(600, 12),
             bound,
+            watched: Duration::ZERO,
         }
     }
 
-    /// How long it takes until the first window becomes past, while none has.
-    pub(crate) fn until_past(&self) -> Duration {
-        let left = (self.tens.keep + 1).saturating_sub(self.tens.closed.len());
-        Duration::from_millis(left as u64 * self.tens.millis)
+    /// For how long it has watched.
+    pub(crate) fn watched(&self) -> Duration {
+        self.watched
     }
 
     /// Takes the next second; gives the windows that are past from now on.
     pub(crate) fn push(&mut self, window: &Window) -> Vec<Aged> {
+        self.watched += Duration::from_millis(window.until.0.saturating_sub(window.from.0));
         let mut window = window.clone();
         // Two are held of most specimens, here and among the tens.
         window.thin(self.bound / 2);
@@ -66,7 +84,7 @@ impl Recent {
             if let Some(minute) = self.minutes.push(ten, self.bound) {
                 self.age_minute(minute, &mut aged);
             }
-            aged.extend(self.tens.expire().map(|window| (Span::Minutes, window)));
+            aged.extend(self.tens.expire_half().map(|window| (Span::Minutes, window)));
         }
         self.seconds.push_back(window);
         while self.seconds.len() > SECONDS {
@@ -154,12 +172,22 @@ impl Level {
         }
         let closed = closed?;
         self.closed.push_back(closed.clone());
+        self.count += 1;
         Some(closed)
     }
 
     /// Those that are too old to be kept.
     fn expire(&mut self) -> impl Iterator<Item = Window> + use<> {
-        let excess = self.closed.len().saturating_sub(self.keep);
+        self.expire_beyond(self.keep)
+    }
+
+    /// The same, but of the first ones no more than half are kept.
+    fn expire_half(&mut self) -> impl Iterator<Item = Window> + use<> {
+        self.expire_beyond(self.keep.min(self.count / 2))
+    }
+
+    fn expire_beyond(&mut self, keep: usize) -> impl Iterator<Item = Window> + use<> {
+        let excess = self.closed.len().saturating_sub(keep);
         self.closed.drain(..excess).collect::<Vec<_>>().into_iter()
     }
 

@@ -18,8 +18,8 @@ pub(super) const fn span(scale: Scale) -> Span {
 /// For how long that past must be known: some ten times the scale, or nothing is known of its variation.
 pub(super) fn known_min(scale: Scale, settings: &Settings) -> Duration {
     match scale {
-        Scale::Seconds | Scale::QuarterMinute => settings.known_min,
-        Scale::Minute => settings.known_min * 3,
+        Scale::Seconds | Scale::QuarterMinute => settings.known_min(),
+        Scale::Minute => settings.known_min() * 3,
         Scale::TenMinutes => Duration::from_secs(3600),
         Scale::Hour => Duration::from_secs(8 * 3600),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::recent::{LAG_MAX, STEP};
 use crate::measure::Cost;
 
 /// What the detector calls a rise, and how much memory it takes.
@@ -18,8 +19,8 @@ pub struct Settings {
     pub specimens_min: usize,
     /// For how long a rise must last before it is told, and after how long without it is no longer the same.
     pub lasting: Duration,
-    /// No past is known before it was watched for so long.
-    pub known_min: Duration,
+    /// Nothing is told before the traffic was watched for so long.
+    pub learning: Duration,
     /// The share of a rise for which a fact must hold to describe it.
     pub described_min: f64,
     /// The most terms of a signature.
@@ -44,7 +45,7 @@ impl Default for Settings {
             significance_min: 5.0,
             specimens_min: 12,
             lasting: Duration::from_secs(3),
-            known_min: Duration::from_secs(180),
+            learning: Duration::from_secs(300),
             described_min: 0.99,
             terms_max: 4,
             values_max: 16,
@@ -53,5 +54,14 @@ impl Default for Settings {
             past_max: 8192,
             hour_max: 1024,
         }
+    }
+}
+
+impl Settings {
+    /// For how long a past must be known to be one: all that was watched, but for what is not past by then
+    /// ([`super::recent`]).
+    pub(super) fn known_min(&self) -> Duration {
+        let lag = (self.learning / 2).min(LAG_MAX) + STEP;
+        self.learning.saturating_sub(lag).max(Duration::from_secs(1))
     }
 }

@@ -360,21 +360,43 @@ fn network_that_scans_is_named() {
 
 #[test]
 fn what_is_left_to_learn_falls_to_nothing_and_stays_there() {
-    let settings = Settings { known_min: Duration::from_secs(30), ..Settings::default() };
-    let mut detector = Detector::new(settings);
-    let mut left = detector.learns_for();
-    assert_eq!(left, Duration::from_secs(130), "the last 100 seconds are not yet past");
-    for second in 0..200 {
-        let (from, until) = (UnixTime::from_secs(1000 + second), UnixTime::from_secs(1001 + second));
-        detector.push(&Window { from, until, ..Window::default() }, &[]);
-        let now = detector.learns_for();
-        assert!(now <= left, "{now:?} after {left:?} at second {second}");
-        left = now;
-        if second == 90 {
-            assert!(left > Duration::ZERO);
+    for (learning, begin) in
+        [(10, 0), (10, 9), (20, 0), (25, 3), (60, 0), (60, 9), (100, 1), (300, 0), (300, 9)]
+    {
+        let settings = Settings { learning: Duration::from_secs(learning), ..Settings::default() };
+        let mut detector = Detector::new(settings);
+        let mut left = detector.learns_for();
+        assert_eq!(left, Duration::from_secs(learning));
+        for second in 0..2 * learning {
+            let from = UnixTime::from_secs(1000 + begin + second);
+            let until = from.saturating_add(Duration::from_secs(1));
+            detector.push(&Window { from, until, ..Window::default() }, &[]);
+            let now = detector.learns_for();
+            assert!(now <= left, "{now:?} after {left:?} at second {second}");
+            left = now;
+            if second + 1 < learning {
+                assert!(left > Duration::ZERO, "{learning} from {begin} at second {second}");
+            }
+            if second > learning {
+                assert_eq!(left, Duration::ZERO, "{learning} from {begin} at second {second}");
+            }
         }
     }
-    assert_eq!(left, Duration::ZERO);
+}
+
+#[test]
+fn a_storm_is_found_after_a_short_time_of_learning() {
+    let mut play = Play::new(18, 30.0, 9);
+    play.detector = Detector::new(Settings { learning: Duration::from_secs(30), ..Settings::default() });
+    play.quiet(32);
+    let mut found = None;
+    for second in 0..15 {
+        let rises = play.second(|site, at, builder| story(20.0, site, at, builder));
+        found = found.or_else(|| {
+            rises.iter().any(|rise| rise.signature.to_string().contains("QQGameHall")).then_some(second)
+        });
+    }
+    assert!(found.is_some_and(|second| second <= 10), "{found:?}");
 }
 
 /// The signatures told in ten seconds of the story, and the play.

@@ -26,7 +26,7 @@ workers = 2
 [client]
 trusted-hops = ["127.0.0.1"]
 [detect]
-learning-time = "10s"
+learning-time = "25s"
 pause-time = "2s"
 clear-time = "4s"
 evidence = "storms"
@@ -135,7 +135,9 @@ fn senders() -> Vec<String> {
         let [high, low] = number.to_be_bytes();
         Ipv4Addr::new(10, 144 + (number % 40) as u8, high, low).to_string()
     });
-    named.into_iter().chain([privacy::NAMED_IPV6.to_owned()]).chain(others).collect()
+    // A network that enough of them share to be shown.
+    let shared = (1..=120u8).map(|last| Ipv4Addr::new(10, 200, 7, last).to_string());
+    named.into_iter().chain([privacy::NAMED_IPV6.to_owned()]).chain(others).chain(shared).collect()
 }
 
 /// As [`until`], with a time of its own.
@@ -221,6 +223,11 @@ fn no_address_is_written(scene: &mut Scene, storm: &str) {
     let mut said = Vec::new();
     let show = format!("storms show {storm}");
     let evidence = format!("storms evidence {storm}");
+    let kept = on(&scene.edge, &format!("{evidence} --format json")).json();
+    let networks: Vec<_> = kept["networks"].as_array().expect("networks").iter().collect();
+    let names: Vec<_> = networks.iter().filter_map(|network| network["network"].as_str()).collect();
+    assert!(names.iter().all(|name| *name == "10.200.7.0/24"), "{names:?}");
+    println!("networks in the evidence: {networks:?}");
     for command in ["storms", &show, &evidence, "rules list", "status"] {
         for format in ["text", "json"] {
             let ran = on(&scene.edge, &format!("{command} --format {format}"));

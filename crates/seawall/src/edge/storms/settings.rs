@@ -43,7 +43,7 @@ fn detect(detect: &DetectConfig) -> Settings {
         share_min: detect.least_share.as_fraction(),
         floor: Cost([*requests as f64, *bytes as f64, *origin_bytes as f64, origin_time.as_micros() as f64]),
         lasting: detect.least_time,
-        known_min: detect.learning_time,
+        learning: detect.learning_time,
         present_max: scaled(usual.present_max),
         past_max: scaled(usual.past_max),
         hour_max: scaled(usual.hour_max),
