@@ -9,6 +9,7 @@ pub mod facts;
 pub mod field_presence;
 pub mod forwarded;
 pub mod h1;
+pub mod h2;
 pub mod header_shape;
 pub mod hop_fields;
 pub mod intermediary;
