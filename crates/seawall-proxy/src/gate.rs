@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, header};
+use seawall_http::h2::frame::{FrameHead, begin, end, flag, kind};
+use seawall_http::h2::hpack::encode;
 use seawall_http::{ClientSource, ContentLength, Now, RequestFacts};
 use seawall_rules::receipt::{Receipt, ReceiptFacts};
 use seawall_rules::refusal::{Bound, Refusal};
@@ -166,6 +168,30 @@ impl Refused<'_> {
         })
     }
 
+    /// Appends the whole HTTP/2 answer, which ends its stream, without content for a HEAD request. Gives the bytes of its
+    /// content. It leaves the client's table of header fields as it is.
+    pub(crate) fn write_http2(&self, worker: &Worker, stream: u32, is_head: bool, out: &mut Vec<u8>) -> u64 {
+        worker.stats.response(self.refusal.status);
+        self.render(worker, Persistence::Keep, |rendered, _| {
+            let content = if is_head { &[] } else { rendered.body() };
+            let ends = if content.is_empty() { flag::END_STREAM } else { 0 };
+            out.reserve(HTTP2_ANSWER_BYTES);
+            let start = begin(kind::HEADERS, flag::END_HEADERS | ends, stream, out);
+            encode::status(rendered.status.as_str(), out);
+            let mut date = worker.date.borrow_mut();
+            encode::named(encode::Name::Date, date.at(self.now.wall).as_bytes(), out);
+            rendered.fields().for_each(|(field, value)| field.write_http2(value, out));
+            let fits = end(start, out);
+            debug_assert!(fits, "an answer is small");
+            if !content.is_empty() {
+                FrameHead { length: content.len(), kind: kind::DATA, flags: flag::END_STREAM, stream }
+                    .write(out);
+                out.extend_from_slice(content);
+            }
+            content.len() as u64
+        })
+    }
+
     /// As a response, for HTTP/2 and for what is answered later; its sender counts it.
     pub(crate) fn response(&self, worker: &Worker) -> Response<ResponseBody> {
         self.render(worker, Persistence::Keep, |rendered, _| {
@@ -199,6 +225,9 @@ impl Refused<'_> {
         worker.shared.sealer.seal(&facts)
     }
 }
+
+/// Room for an answer, so that it is made at once.
+const HTTP2_ANSWER_BYTES: usize = 512;
 
 /// What the access log says of a request that was dropped without an answer; nginx made the number a habit.
 pub(crate) const DROPPED: u16 = 444;

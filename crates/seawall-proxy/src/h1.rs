@@ -16,6 +16,8 @@ mod refuse;
 mod respond;
 mod response;
 
+pub(crate) use accepted::to_parts;
 pub(crate) use connection::serve;
 pub(crate) use interim::Interim;
+pub(crate) use refuse::{head_refusal, refused};
 pub(crate) use response::{write_field, write_status_line};

@@ -33,3 +33,6 @@ mod local;
 mod tunnel;
 mod view;
 mod worker;
+
+#[doc(hidden)]
+pub use h2::check as h2_check;

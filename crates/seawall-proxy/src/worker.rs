@@ -10,6 +10,7 @@ use std::task::Waker;
 
 use seawall_cache::CacheKey;
 use seawall_http::client::identify;
+use seawall_http::h2::hpack::FieldList;
 use seawall_http::intermediary::{IntermediaryDetector, IntermediaryLimits};
 use seawall_http::{ClientIdentity, Field, Now};
 use seawall_rules::receipt::Stamp;
@@ -37,6 +38,8 @@ pub(crate) struct Worker {
     pub(crate) scratch: RefCell<Scratch>,
     /// Where the keys of requests are composed that the cache is asked for.
     pub(crate) asked_key: RefCell<CacheKey>,
+    /// Where HTTP/2's header sections are decoded.
+    pub(crate) field_list: RefCell<FieldList>,
     /// Where refusals are composed, and the fields of other answers.
     pub(crate) answer_buffers: RefCell<(Vec<u8>, Vec<u8>)>,
     detector: RefCell<IntermediaryDetector>,
@@ -66,6 +69,7 @@ impl Worker {
             date: RefCell::default(),
             scratch: RefCell::default(),
             asked_key: RefCell::default(),
+            field_list: RefCell::default(),
             answer_buffers: RefCell::default(),
             detector: RefCell::new(IntermediaryDetector::new(shared.seed, IntermediaryLimits::default())),
             intermediaries_seen: Cell::new(0),

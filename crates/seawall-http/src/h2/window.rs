@@ -1,7 +1,8 @@
 //! The client's connection window (RFC 9113 §6.9), divided between the library and answers of our own.
 //!
-//! The library believes that it has the window for itself. It is told of less than the client gives: the rest is kept
-//! for answers that the library does not know of. Both parts together are the client's window at any time.
+//! The library believes that it has the window for itself. It is told of less than the client gives: half of what goes
+//! beyond the initial window is kept for answers that the library does not know of. Both parts together are the client's
+//! window at any time.
 
 use super::frame::WINDOW_MAX;
 
@@ -36,7 +37,7 @@ impl Windows {
         }
         // The library comes first, up to what a client gives that knows of no windows.
         let first = (INITIAL - self.library).clamp(0, i64::from(increment)) as u32;
-        let kept = (increment - first).min(RESERVE_MAX - self.reserve);
+        let kept = (increment - first) / 2;
         self.reserve += kept;
         self.library += i64::from(increment - kept);
         Update::Pass(increment - kept)
@@ -66,8 +67,6 @@ impl Windows {
 
 /// §6.9.2.
 const INITIAL: i64 = 65_535;
-/// Answers that fit into one read's worth of requests, several times.
-const RESERVE_MAX: u32 = 1 << 20;
 /// A frame.
 const LOW: i64 = 16 << 10;
 
@@ -81,11 +80,11 @@ mod tests {
     fn library_is_never_left_without_what_there_is() {
         let mut windows = Windows::default();
         assert_eq!((windows.wrote(60_000), windows.reserve()), (None, 0));
-        assert_eq!((windows.grow(60_000 + 500), windows.reserve()), (Update::Pass(60_000), 500));
-        assert_eq!(windows.grow(2 << 20), Update::Pass((1 << 20) + 500));
-        assert_eq!(windows.reserve(), 1 << 20);
-        let all = (1 << 20) + 500 + 65_535;
-        assert_eq!(windows.wrote(all), Some(1 << 20));
+        assert_eq!((windows.grow(60_000 + 500), windows.reserve()), (Update::Pass(60_250), 250));
+        assert_eq!(windows.grow(2 << 20), Update::Pass(1 << 20));
+        assert_eq!(windows.reserve(), (1 << 20) + 250);
+        let all = (1 << 20) + 250 + 65_535;
+        assert_eq!(windows.wrote(all), Some((1 << 20) + 250));
         assert_eq!(windows.wrote(1 << 20), None);
     }
 

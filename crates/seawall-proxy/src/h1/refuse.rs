@@ -163,7 +163,7 @@ impl Connection {
     }
 }
 
-pub(super) fn refused<'a>(refusal: &'a Refusal<'a>, facts: &RequestFacts<'a>, now: Now) -> Refused<'a> {
+pub(crate) fn refused<'a>(refusal: &'a Refusal<'a>, facts: &RequestFacts<'a>, now: Now) -> Refused<'a> {
     Refused { refusal, source: facts.client.source, accept: facts.field("accept"), quota: None, now }
 }
 
@@ -175,7 +175,7 @@ pub(super) fn head_too_large(input: &[u8], bounds: &Bounds) -> Refusal<'static> 
     Refusal::bound(bound, input.len() as u64, most as u64)
 }
 
-pub(super) fn head_refusal(error: HeadError, bounds: &Bounds) -> Refusal<'static> {
+pub(crate) fn head_refusal(error: HeadError, bounds: &Bounds) -> Refusal<'static> {
     let status = match error {
         HeadError::TargetTooLong => {
             return Refusal::bound(

@@ -14,13 +14,33 @@ pub(super) struct Streams {
     /// Since when each stream's client has been waited for to take content; `None` while it waits for us.
     open: RefCell<Slab<Option<Instant>>>,
     requests: Cell<u64>,
+    /// Since when the client has been waited for to take answers that no stream stands for any more.
+    answers: Cell<Option<Instant>>,
     /// The connection's task, to be told when the last stream has gone.
     connection: RefCell<Option<Waker>>,
 }
 
 impl Streams {
+    /// Whether something is under way.
     pub(super) fn has_any(&self) -> bool {
-        !self.open.borrow().is_empty()
+        !self.open.borrow().is_empty() || self.answers.get().is_some()
+    }
+
+    /// A request has come.
+    pub(super) fn count_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// Answers wait for the client to take them.
+    pub(super) fn wait_for_client(&self) {
+        if self.answers.get().is_none() {
+            self.answers.set(Some(Instant::now()));
+        }
+    }
+
+    /// It has taken some.
+    pub(super) fn client_took(&self) {
+        self.answers.set(None);
     }
 
     /// How many there have been.
@@ -30,7 +50,9 @@ impl Streams {
 
     /// The longest time that a client has let some stream wait.
     pub(super) fn longest_wait(&self) -> Option<Duration> {
-        self.open.borrow().iter().filter_map(|(_, since)| *since).min().map(|since| since.elapsed())
+        let open = self.open.borrow();
+        let oldest = open.iter().filter_map(|(_, since)| *since).chain(self.answers.get()).min();
+        oldest.map(|since| since.elapsed())
     }
 
     pub(super) fn set_connection(&self, waker: &Waker) {
@@ -49,7 +71,6 @@ pub(crate) struct StreamGuard {
 
 impl StreamGuard {
     pub(super) fn new(streams: &Rc<Streams>) -> Self {
-        streams.requests.set(streams.requests.get() + 1);
         Self { key: streams.open.borrow_mut().insert(None), streams: Rc::clone(streams) }
     }
 

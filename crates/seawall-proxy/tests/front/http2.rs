@@ -267,7 +267,7 @@ fn large_heads_are_refused_by_what_is_large() {
     assert_eq!(statuses, [431, 431, 414, 431, 200]);
     assert_eq!(
         (edge.hits(Bound::HeaderBytes), edge.hits(Bound::TargetBytes), edge.hits(Bound::Fields)),
-        (1, 1, 1)
+        (2, 1, 1)
     );
     assert_eq!(origin.received().matches("GET").count(), 1);
 }

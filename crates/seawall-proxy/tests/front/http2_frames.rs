@@ -59,6 +59,7 @@ fn malformed_requests_never_reach_the_origin() {
         ("two methods", [&b"\x82\x82\x86\x84\x41\x01a"[..], &evil].concat()),
         ("relative path", [&b"\x82\x86\x04\x04evil\x41\x01a"[..]].concat()),
         ("space in the path", [&b"\x82\x86\x04\x06/ evil\x41\x01a"[..]].concat()),
+        ("fragment in the path", [&b"\x82\x86\x04\x07/x#evil\x41\x01a"[..]].concat()),
         ("pseudo-field behind others", [&b"\x82\x86\x84"[..], &evil, b"\x41\x01a"].concat()),
         ("unknown pseudo-field", [GET, &field(":evil", "1")].concat()),
         ("upper-case name", [GET, &field("Evil", "1")].concat()),
@@ -87,18 +88,6 @@ fn malformed_requests_never_reach_the_origin() {
         assert_eq!(answer.code(), PROTOCOL_ERROR, "{what}");
     }
     assert!(!origin.received().to_ascii_lowercase().contains("evil"), "{}", origin.received());
-}
-
-// FIXME: malformed, but hyper takes the fragment off before anybody can see it. What is decided upon and what the
-// origin gets are the same all the same.
-#[test]
-fn fragment_of_a_path_is_seen_by_nobody() {
-    let origin = Origin::answering(OK);
-    let edge = Edge::before(&origin);
-    let mut wire = Wire::connect(&edge);
-    wire.send(HEADERS, END_HEADERS | END_STREAM, 1, b"\x82\x86\x04\x07/x#evil\x41\x01a");
-    assert_eq!(wire.expect(HEADERS).status(), 200);
-    assert!(origin.received().starts_with("GET /x HTTP/1.1\r\n"), "{}", origin.received());
 }
 
 #[test]

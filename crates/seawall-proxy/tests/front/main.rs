@@ -20,6 +20,7 @@ mod fields;
 mod framing;
 mod hits;
 mod http2;
+mod http2_filter;
 mod http2_frames;
 mod http2_wire;
 mod informational;

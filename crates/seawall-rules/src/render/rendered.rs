@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use seawall_http::h2::hpack::encode::{self, Name};
 
 use super::{Parts, Persistence};
 
@@ -68,6 +69,20 @@ impl AnswerField {
             Self::Allow => "Allow",
             Self::RateLimit => "RateLimit",
             Self::RateLimitPolicy => "RateLimit-Policy",
+        }
+    }
+
+    /// Appends the field as HTTP/2 has it, by the static table where that knows the name.
+    pub fn write_http2(self, value: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::ContentType => encode::named(Name::ContentType, value, out),
+            Self::ContentLength => encode::named(Name::ContentLength, value, out),
+            Self::CacheControl => encode::named(Name::CacheControl, value, out),
+            Self::RetryAfter => encode::named(Name::RetryAfter, value, out),
+            Self::Allow => encode::named(Name::Allow, value, out),
+            Self::ProxyStatus | Self::RateLimit | Self::RateLimitPolicy => {
+                encode::field(self.name().as_str().as_bytes(), value, out);
+            }
         }
     }
 

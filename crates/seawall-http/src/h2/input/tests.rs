@@ -182,7 +182,7 @@ fn answers_are_held_to_the_clients_windows() {
     let mut client = Client { input: Input::default(), eager: Eager::default(), passed: Passed::default() };
     assert_eq!(client.send(PREFACE), Ok(()));
     client.get(1);
-    client.window(0, 10_000);
+    client.window(0, 20_000);
     client.get(3);
     assert_eq!(client.eager.rooms, [Some(0), Some(10_000)]);
     for _ in 0..999 {
