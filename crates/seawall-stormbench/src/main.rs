@@ -58,6 +58,9 @@ struct Options {
     /// Write the tables to docs/detection-quality.md.
     #[arg(long)]
     write: bool,
+    /// Play nothing, but report on these outcomes: files, each with what `--play` printed.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    outcomes: Vec<PathBuf>,
     /// Play one scenario on one site with one seed, and print JSON.
     #[arg(long, hide = true, num_args = 3)]
     play: Vec<String>,
@@ -115,7 +118,11 @@ fn run(options: &Options) -> Result<bool> {
             packages::unpacked_dir().display()
         );
     }
-    let (outcomes, failed) = play_all(&jobs, options);
+    let (outcomes, failed) = if options.outcomes.is_empty() {
+        play_all(&jobs, options)
+    } else {
+        (read_outcomes(options, &jobs)?, Vec::new())
+    };
     let report = Report::new(&outcomes, &failed);
     match options.format {
         Format::Table => print!("{}", report::terminal(&report)),
@@ -159,6 +166,24 @@ fn play_one(scenario: &str, site: &str, seed: u64, options: &Options) -> Result<
     let outcome = Job { scenario, scale, seed }.run(cast, log.as_ref()).context("without a log")?;
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(())
+}
+
+/// What came of plays that were made one by one, in the order of the jobs.
+fn read_outcomes(options: &Options, jobs: &[Job]) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for path in &options.outcomes {
+        let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+        outcomes.push(serde_json::from_slice::<Outcome>(&text).with_context(|| path.display().to_string())?);
+    }
+    let place = |outcome: &Outcome| {
+        jobs.iter().position(|job| {
+            job.scenario.name == outcome.scenario
+                && job.scale.as_str() == outcome.site
+                && job.seed == outcome.seed
+        })
+    };
+    outcomes.sort_by_key(place);
+    Ok(outcomes)
 }
 
 /// A process for each, some at once. What came of them in the order of the jobs, and what failed.

@@ -455,3 +455,34 @@ fn agent_copied_from_readers_is_never_named_by_itself() {
         }
     }
 }
+
+// === Small sites ===
+
+#[test]
+fn storm_of_two_requests_a_second_is_named_in_seconds() {
+    for seed in [31, 32] {
+        let mut play = Play::new(seed, 0.4, 9);
+        assert!(play.quiet(1500).is_empty(), "seed {seed}");
+        let named = (1..=20).find(|_| {
+            let rises = play.second(|site, at, builder| story(2.0, site, at, builder));
+            rises.iter().any(|rise| play.outcome(&rise.signature).recall >= 0.99)
+        });
+        assert!(named.is_some_and(|after| after <= 10), "seed {seed}: after {named:?} s");
+    }
+}
+
+#[test]
+fn one_new_visitor_with_all_parts_of_a_page_is_nothing_new() {
+    let mut play = Play::new(34, 0.4, 9);
+    play.quiet(1500);
+    for second in 0..6 {
+        let rises = play.second(|site, at, builder| {
+            for part in 0..8 {
+                let path = format!("/new/{second}/{part}.png");
+                let agent = format!("NewBrowser/{}", site.rng.below(1));
+                program(Some(&agent), &path, 9_000_000, at).observe(builder);
+            }
+        });
+        assert!(rises.is_empty(), "{}", rises[0].signature);
+    }
+}

@@ -17,8 +17,8 @@ const CHANCE_MAX: f64 = 1e-6;
 const FEW_CLIENTS: u64 = 5;
 /// Where nothing tells the rise from the site's own readers, a rule would be a guess.
 const CONFIDENCE_INSEPARABLE: f64 = 0.3;
-/// Where nothing but its signature speaks for a storm.
-const CONFIDENCE_SIGNATURE: f64 = 0.6;
+/// Where nothing but its signature speaks for a storm: less than it takes to be sure of one.
+const CONFIDENCE_SIGNATURE: f64 = 0.55;
 
 pub(super) fn storm(case: &Case<'_>) -> Judgement {
     let mut grounds = grounds(case);

@@ -316,3 +316,69 @@ fn what_the_operator_declared_is_declared() {
     );
     check(&judgement, "declared 1.00: the configuration declares its clients good (`our monitors`)");
 }
+
+// === Few and many ===
+
+#[test]
+fn half_a_dozen_readers_after_one_page_are_no_storm_yet() {
+    let few = exchanges(8, 600, 5, |n, at| Exchange {
+        path: "/news/2024/05/release.html",
+        referer: Some("https://forum.example/item"),
+        ..reader(n * 7 + 70_000, at)
+    });
+    let terms = [is(PATH, "/news/2024/05/release.html"), is(FactKind::RefererHost, "forum.example")];
+    let judgement = judged(&terms, &few);
+    let profile = rise(&terms, &few, &readers(3000, 0, 600), 605).profile;
+    let is_crowd = judgement.nature.as_str() == "flash-crowd";
+    assert!(is_crowd || judgement.is_early(&profile), "{}", told(&judgement));
+}
+
+#[test]
+fn half_a_dozen_of_a_program_that_never_was_are_a_storm() {
+    let few = exchanges(6, 600, 5, |n, at| Exchange {
+        path: "/ca/cacert.pem",
+        user_agent: Some("QQGameHall"),
+        client: client(n + 50_000),
+        header_shape: 99,
+        at,
+        ..Exchange::default()
+    });
+    let terms = [is(PATH, "/ca/cacert.pem"), is(FactKind::UserAgent, "QQGameHall")];
+    let judgement = judged(&terms, &few);
+    assert!(judgement.is_sure_of_a_storm(), "{}", told(&judgement));
+}
+
+#[test]
+fn readers_who_use_a_new_form_are_not_surely_a_storm() {
+    let posts = exchanges(30, 600, 5, |n, at| Exchange {
+        method: "POST",
+        path: "/docs/",
+        cache: CacheResult::Pass,
+        status: 200,
+        ..reader(n * 7 + 70_000, at)
+    });
+    let terms = [is(FactKind::Method, "POST"), is(PATH, "/docs/")];
+    let judgement = judged(&terms, &posts);
+    assert!(!judgement.is_sure_of_a_storm(), "{}", told(&judgement));
+    let refused = exchanges(30, 600, 5, |n, at| Exchange {
+        method: "POST",
+        path: "/login",
+        cache: CacheResult::Pass,
+        status: 401,
+        ..reader(n * 7 + 70_000, at)
+    });
+    let judgement = judged(&[is(FactKind::Method, "POST"), is(PATH, "/login")], &refused);
+    assert!(judgement.is_sure_of_a_storm(), "{}", told(&judgement));
+}
+
+#[test]
+fn a_page_that_cannot_be_stored_is_no_storm_for_that() {
+    let crowd = exchanges(30, 600, 5, |n, at| Exchange {
+        path: "/news/2024/05/release.html",
+        cache: CacheResult::Pass,
+        status: 200,
+        ..reader(n * 7 + 70_000, at)
+    });
+    let judgement = judged(&[is(PATH, "/news/2024/05/release.html")], &crowd);
+    assert!(!judgement.is_sure_of_a_storm(), "{}", told(&judgement));
+}

@@ -213,3 +213,60 @@ fn what_is_named_by_a_list_has_to_last_before_it_is_told() {
     assert_eq!(told_after(2), None);
     assert_eq!(told_after(25), Some(8));
 }
+
+#[test]
+fn a_storm_for_which_nothing_speaks_is_not_told_of_until_something_does() {
+    let specimens = hall(40, 0, 5);
+    let rise = made(&[is(FactKind::Path, "/ca/cacert.pem")], &specimens, 5);
+    let (mut storms, now) = (storms(), UnixTime::from_secs(6));
+    let vague = Judgement { confidence: 0.55, ..a_storm() };
+    storms.follow(&rise, vague, &[], UnixTime::from_secs(5)).unwrap();
+    assert!(storms.proven(now).is_empty());
+    storms.of_rise(&rise).unwrap().storm.confidence = 0.9;
+    assert_eq!(storms.proven(now).len(), 1);
+}
+
+// === Parts of crowds ===
+
+/// A crowd after one file, every third of it by one program from the beginning on or from the second half on.
+fn crowd_with(programs_from: u64) -> (Storms, Rise) {
+    let crowd = exchanges(120, 0, 60, |n, at| Exchange {
+        path: "/new.tar.gz",
+        user_agent: Some(if n % 3 == 0 && n >= programs_from { "Homebrew/4" } else { "curl/8" }),
+        client: client(n),
+        at,
+        ..Exchange::default()
+    });
+    let of_crowd = made(&[is(FactKind::Path, "/new.tar.gz")], &crowd, 5);
+    let seen: Vec<(Arc<Specimen>, f64)> = crowd.iter().map(|specimen| (Arc::clone(specimen), 1.0)).collect();
+    let judgement = Judgement {
+        nature: Nature::Crowd(crate::storm::CrowdKind::Release),
+        confidence: 0.85,
+        grounds: Vec::new(),
+    };
+    let mut storms = storms();
+    storms.follow(&of_crowd, judgement, &seen, UnixTime::from_secs(5)).unwrap().is_told = true;
+    let part: Vec<Arc<Specimen>> = crowd
+        .iter()
+        .filter(|specimen| {
+            specimen.text(FactKind::UserAgent).is_some_and(|agent| agent == "Homebrew/4")
+                && specimen.at >= UnixTime::from_secs(50)
+        })
+        .cloned()
+        .collect();
+    let part =
+        Rise { onset: UnixTime::from_secs(50), ..made(&[is(FactKind::UserAgent, "Homebrew/4")], &part, 60) };
+    (storms, part)
+}
+
+#[test]
+fn what_a_crowd_had_from_its_beginning_is_the_crowd() {
+    let (storms, part) = crowd_with(0);
+    assert!(storms.crowd_of(&part).is_some());
+}
+
+#[test]
+fn what_came_into_a_crowd_later_is_judged_by_itself() {
+    let (storms, part) = crowd_with(100);
+    assert!(storms.crowd_of(&part).is_none());
+}

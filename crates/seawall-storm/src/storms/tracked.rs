@@ -11,7 +11,7 @@ use super::lifecycle::{Hysteresis, Lifecycle, Turn, since};
 use super::series::Series;
 use crate::fact::FactKind;
 use crate::interval::{Interval, Intervals};
-use crate::judge::{Ground, Judgement};
+use crate::judge::{Ground, Judgement, SURE_MIN};
 use crate::measure::{Cost, Measure};
 use crate::proposal::ProposalId;
 use crate::proposer::Withheld;
@@ -255,7 +255,14 @@ impl Tracked {
     /// Whether it is more than chance. A single value that costs much is; but of many values some few have always just
     /// had visitors, and a list that was chosen to hold them holds nobody a moment later. So a storm that is named by a
     /// list has to last, at half of its onset's rate.
+    ///
+    /// Nor is a storm told of while nothing but its own signature speaks for it: it may be anything. That nothing tells it
+    /// from readers is worth saying, though.
     pub(crate) fn has_proven(&self, now: UnixTime) -> bool {
+        let is_unsure = self.storm.confidence < SURE_MIN && !self.grounds.contains(&Ground::CannotSeparate);
+        if self.is_a_storm() && is_unsure {
+            return false;
+        }
         if !is_list(&self.storm.signature) {
             return true;
         }
