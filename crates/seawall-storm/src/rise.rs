@@ -3,6 +3,7 @@
 
 mod profile;
 
+pub(crate) use profile::is_asset;
 pub use profile::{Diversity, Profile};
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use crate::baseline::KeyHash;
 use crate::fact::FactKind;
+use crate::rise::is_asset;
 use crate::specimen::{FactKey, Specimen};
 
 /// How much the clients of a rise are like those that the site had before.
@@ -47,21 +48,61 @@ pub struct Kinship {
 
 /// What the site had before, by the facts that are compared: counted once, however many rises are held against it.
 #[derive(Debug)]
-pub struct Before([Option<Shares>; COMPARED.len()]);
+pub struct Before {
+    all: Past,
+    pages: Past,
+    parts: Past,
+}
+
+/// By each compared fact.
+#[derive(Debug)]
+struct Past {
+    exchanges: usize,
+    shares: [Option<Shares>; COMPARED.len()],
+}
+
+impl Past {
+    fn of<'a>(exchanges: impl Iterator<Item = (&'a Specimen, f64)> + Clone) -> Self {
+        let shares = COMPARED.map(|kind| Shares::of(exchanges.clone(), kind));
+        Self { exchanges: exchanges.count(), shares }
+    }
+}
 
 impl Before {
     /// Of weighted exchanges.
     pub fn of<'a>(exchanges: impl Iterator<Item = (&'a Specimen, f64)> + Clone) -> Self {
-        Self(COMPARED.map(|kind| Shares::of(exchanges.clone(), kind)))
+        Self {
+            pages: Past::of(exchanges.clone().filter(|(specimen, _)| !is_asset(specimen))),
+            parts: Past::of(exchanges.clone().filter(|(specimen, _)| is_asset(specimen))),
+            all: Past::of(exchanges),
+        }
+    }
+
+    /// What these are to be held against. A browser asks for a page with other fields than for its parts, so pages are held
+    /// against pages, and parts against parts, where the past has enough of them.
+    fn comparable(&self, now: &[(&Specimen, f64)]) -> &Past {
+        let all: f64 = now.iter().map(|(_, weight)| weight).sum();
+        let parts = now.iter().filter(|(specimen, _)| is_asset(specimen));
+        let share = parts.map(|(_, weight)| weight).sum::<f64>() / all.max(f64::MIN_POSITIVE);
+        let alike = if share > 0.5 { &self.parts } else { &self.pages };
+        let is_mixed = share > MIXED_MIN && share < 1.0 - MIXED_MIN;
+        if is_mixed || alike.exchanges < ALIKE_MIN { &self.all } else { alike }
     }
 }
+
+/// A rise with less than this share of pages is of parts, and the other way round.
+const MIXED_MIN: f64 = 0.1;
+
+/// Exchanges of the past that tell enough.
+const ALIKE_MIN: usize = 300;
 
 impl Kin {
     /// Of weighted exchanges now. Exchanges of the rise itself must not be among those before.
     pub fn of(now: &[(&Specimen, f64)], before: &Before) -> Self {
+        let before = before.comparable(now);
         let by = |kind: FactKind| {
             let at = COMPARED.iter().position(|compared| *compared == kind)?;
-            kinship(&Shares::of(now.iter().copied(), kind)?, before.0[at].as_ref()?)
+            kinship(&Shares::of(now.iter().copied(), kind)?, before.shares[at].as_ref()?)
         };
         Self {
             agents: by(FactKind::UserAgent),

@@ -382,3 +382,20 @@ fn a_page_that_cannot_be_stored_is_no_storm_for_that() {
     let judgement = judged(&[is(PATH, "/news/2024/05/release.html")], &crowd);
     assert!(!judgement.is_sure_of_a_storm(), "{}", told(&judgement));
 }
+
+#[test]
+fn pages_are_held_against_pages() {
+    // A browser's fields for a page differ from those for its parts, of which there are nine times as many.
+    let before = exchanges(3000, 0, 600, |n, at| {
+        let is_page = n % 10 == 0;
+        let path = if is_page { "/docs/" } else { "/style.css" };
+        Exchange { path, header_shape: if is_page { 50 } else { 60 + n % 5 }, ..reader(n, at) }
+    });
+    let crowd = exchanges(9, 600, 5, |n, at| Exchange {
+        path: "/news/2024/05/release.html",
+        header_shape: 50,
+        ..reader(n * 7 + 70_000, at)
+    });
+    let judgement = judged_among(&[is(PATH, "/news/2024/05/release.html")], &crowd, &before, None);
+    assert!(!judgement.is_sure_of_a_storm(), "{}", told(&judgement));
+}

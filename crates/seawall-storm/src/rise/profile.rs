@@ -215,7 +215,7 @@ impl Diversity {
 }
 
 /// Style sheets, scripts, images and fonts: what a browser fetches for a page.
-fn is_asset(specimen: &Specimen) -> bool {
+pub(crate) fn is_asset(specimen: &Specimen) -> bool {
     const ASSETS: [&str; 17] = [
         "css", "js", "mjs", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff", "woff2",
         "ttf", "otf", "map", "json",
