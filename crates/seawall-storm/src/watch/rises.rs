@@ -199,8 +199,9 @@ fn is_better(tracked: &Tracked, rise: &Rise, windows: &VecDeque<Window>) -> bool
     let is_lossless = lost - others <= LOSS_MAX * whole;
     let is_wider = gained > LOSS_MAX * whole;
     let has_a_rule = tracked.proposal.is_some();
-    is_lossless && (is_wider || tracked.storm.phase == Phase::Growing || !has_a_rule)
-        || !has_a_rule && tracked.storm.phase == Phase::Growing
+    let is_growing = tracked.storm.phase == Phase::Growing;
+    // What has a name is not the past: a storm that gets no rule must not spread over readers, or they become new.
+    if has_a_rule { is_lossless && (is_wider || is_growing) } else { is_growing }
 }
 
 /// Whether a rule of the rise's signature would match hardly more of everybody else than the storm's own.
