@@ -8,6 +8,7 @@ mod body;
 pub mod check;
 mod decide;
 mod filter;
+mod hit;
 mod meter;
 mod prepared;
 mod streams;

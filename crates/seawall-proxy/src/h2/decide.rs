@@ -21,7 +21,7 @@ use crate::access_log::AccessLine;
 use crate::body::RequestBody;
 use crate::events::Account;
 use crate::exchange::{Admitted, Record};
-use crate::gate::{Admission, DROPPED, Held, QuotaFields, Refused, admit};
+use crate::gate::{Admission, DROPPED, Held, Leniency, QuotaFields, Refused, admit};
 use crate::h1::{head_refusal, refused, to_parts};
 use crate::stats::Outcome;
 use crate::view::View;
@@ -91,6 +91,12 @@ impl Decider<'_> {
             tls: view.snapshot.hops.tls_of(&client, front.fingerprint, head.fields),
         };
         match admit(worker, view, &facts, now) {
+            Admission::Pass { site, quota, leniency: Leniency::None, copied: None }
+                if let Some(answer) =
+                    self.answer_from_store(request, head, &facts, (site, quota.as_ref()), now) =>
+            {
+                answer
+            }
             Admission::Pass { site, quota, leniency, copied } => {
                 let Some(parts) = origin_parts(request.list, head) else {
                     return self.refuse_head(request, &Refusal::malformed(), head.method == "HEAD");

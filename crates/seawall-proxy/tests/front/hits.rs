@@ -8,10 +8,10 @@ use crate::client::{Client, Response};
 use crate::edge::{Edge, access_log, eventually};
 use crate::origin::Origin;
 
-const SITE: &str = "[[limit]]\nname = \"per-client\"\nby = \"client\"\nrate = \"100000/s\"\n";
+pub(crate) const SITE: &str = "[[limit]]\nname = \"per-client\"\nby = \"client\"\nrate = \"100000/s\"\n";
 
 /// What the origin answers at `/0`, `/1` and so on: status, fields, bytes of content.
-const ANSWERS: [(&str, &str, usize); 16] = [
+pub(crate) const ANSWERS: [(&str, &str, usize); 16] = [
     ("200 OK", "Cache-Control: max-age=600\r\n", 5),
     (
         "200 OK",
@@ -43,7 +43,7 @@ const ANSWERS: [(&str, &str, usize); 16] = [
 ];
 
 /// What clients ask besides.
-const FIELDS: [&str; 26] = [
+pub(crate) const FIELDS: [&str; 26] = [
     "",
     "Accept-Encoding: gzip, br\r\nAccept-Language: de\r\n",
     "Accept-Encoding: br,gzip\r\nAccept-Language: de, en\r\n",
@@ -80,7 +80,7 @@ const LINES: [(&str, &str); 5] = [
     ("OPTIONS", "HTTP/1.1"),
 ];
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::start(|side| {
         while let Some((head, _)) = side.request() {
             let number = head.split(['/', '?', ' ']).nth(2).and_then(|number| number.parse().ok());

@@ -11,6 +11,7 @@ use seawall_proxy::stats::Outcome;
 use seawall_rules::refusal::Bound;
 
 use crate::edge::{Edge, eventually};
+use crate::hits;
 use crate::http2_wire::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, GOAWAY, HEADERS, PING, POST, PRIORITY, RST_STREAM,
     SETTINGS, WINDOW_UPDATE, Wire, field, frame,
@@ -296,6 +297,77 @@ fn converse<F: Future>(edge: &Edge, conversation: impl FnOnce(SendRequest<Empty<
         tokio::spawn(connection);
         tokio::time::timeout(Duration::from_secs(30), conversation(sender)).await.expect("in time")
     })
+}
+
+/// What a client sees, in no order of fields, and without what counts down with each request.
+async fn seen(client: &mut h2::client::SendRequest<Bytes>, request: Request<()>) -> (Vec<String>, usize) {
+    let (response, _) = client.send_request(request, true).unwrap();
+    let response = response.await.unwrap();
+    let mut lines = vec![response.status().to_string()];
+    lines.extend(response.headers().iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let shown = if name == "ratelimit" { value.split(';').next().unwrap_or_default() } else { &value };
+        format!("{name}: {shown}")
+    }));
+    lines.sort_unstable();
+    let (mut body, mut bytes) = (response.into_body(), 0);
+    while let Some(data) = body.data().await {
+        let data = data.unwrap();
+        bytes += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    (lines, bytes)
+}
+
+fn asked(method: &str, number: usize, fields: &str) -> Request<()> {
+    let mut request = Request::builder().method(method).uri(format!("http://a.example/{number}"));
+    for (name, value) in fields.lines().filter_map(|line| line.split_once(": ")) {
+        if !["Connection", "TE", "Upgrade"].contains(&name) {
+            request = request.header(name, value);
+        }
+    }
+    request.body(()).unwrap()
+}
+
+#[test]
+fn hit_before_hyper_is_what_an_exchange_answers() {
+    let origin = hits::origin();
+    let edge = Edge::with(&origin, hits::SITE);
+    let at_once = || edge.stats().cache.at_once.get();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tcp = tokio::net::TcpStream::connect(edge.address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        let (client, connection) =
+            builder.initial_connection_window_size(1 << 20).handshake(tcp).await.unwrap();
+        tokio::spawn(connection);
+        let mut client = client.ready().await.unwrap();
+        for (number, fields) in
+            (0..hits::ANSWERS.len()).flat_map(|number| hits::FIELDS.map(|fields| (number, fields)))
+        {
+            // That something is stored, if it may be.
+            seen(&mut client, asked("GET", number, fields)).await;
+            for method in ["GET", "HEAD", "OPTIONS"] {
+                let mut tries = 0;
+                loop {
+                    let before = at_once();
+                    // Whoever waits for an interim response becomes an exchange.
+                    let long = asked(method, number, &format!("{fields}Expect: 100-continue\r\n"));
+                    let long = seen(&mut client, long).await;
+                    assert_eq!(at_once(), before, "{method} /{number} {fields}");
+                    let short = seen(&mut client, asked(method, number, fields)).await;
+                    if short == long {
+                        break;
+                    }
+                    // A second may have begun between the two, or something may have been stored.
+                    tries += 1;
+                    assert!(tries < 5, "{method} /{number} {fields}: {short:?} is not {long:?}");
+                }
+            }
+        }
+    });
+    assert!(at_once() > 300, "{}", at_once());
+    eventually("nothing is left open", || edge.stats().exchanges_open.get() == 0);
 }
 
 #[test]
