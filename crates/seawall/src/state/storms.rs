@@ -109,7 +109,7 @@ pub fn print(storms: &[KeptStorm]) -> Vec<u8> {
     format!("{:016x}\n{content}", checksum(content.as_bytes())).into_bytes()
 }
 
-/// What [`print`] wrote; `None` if it is damaged, or was written by another version.
+/// What [`print()`] wrote; `None` if it is damaged, or was written by another version.
 pub fn parse(content: &[u8]) -> Option<Vec<KeptStorm>> {
     let (sum, content) = content.split_at_checked(CHECKSUM_BYTES)?;
     let sum = std::str::from_utf8(sum.strip_suffix(b"\n")?).ok()?;
