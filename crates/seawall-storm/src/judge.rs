@@ -17,10 +17,12 @@ mod ground;
 mod kin;
 mod storm;
 
+use std::collections::HashSet;
+
 use crate::fact::FactKind;
 use crate::measure::Measure;
 use crate::rise::{Profile, Rise};
-use crate::specimen::Specimen;
+use crate::specimen::{FactKey, Specimen};
 use crate::storm::Nature;
 
 pub(crate) use crowd::CHANCE_CONFIDENCE;
@@ -37,8 +39,27 @@ pub struct Case<'a> {
     pub kin: &'a Kin,
     /// Its exchanges, and how many each stands for.
     pub exchanges: &'a [(&'a Specimen, f64)],
+    /// The share that the cache answered of what was asked for under the same paths before; `None` if too little was.
+    pub cached_there: Option<f64>,
     /// The declaration of good clients that half of it or more falls under.
     pub declared: Option<&'a str>,
+}
+
+/// The share that the cache answered of the requests before for the paths of these; `None` if there were few.
+pub(crate) fn cached_there(exchanges: &[(&Specimen, f64)], before: &[(&Specimen, f64)]) -> Option<f64> {
+    const SAMPLE_MIN: usize = 10;
+    let paths: HashSet<FactKey> =
+        exchanges.iter().map(|(specimen, _)| specimen.key(FactKind::Path)).collect();
+    let there = before.iter().filter(|(specimen, _)| paths.contains(&specimen.key(FactKind::Path)));
+    let (mut count, mut all, mut cached) = (0, 0.0, 0.0);
+    for (specimen, weight) in there {
+        count += 1;
+        all += weight;
+        let is_cached =
+            specimen.text(FactKind::Cache).is_some_and(|cache| cache == "hit" || cache == "collapsed");
+        cached += if is_cached { *weight } else { 0.0 };
+    }
+    (count >= SAMPLE_MIN && all > 0.0).then(|| cached / all)
 }
 
 /// What a rise is.
@@ -111,6 +132,19 @@ impl Case<'_> {
             return 0.0;
         }
         ((profile.ok + profile.not_modified + profile.redirected) / told).min(1.0)
+    }
+
+    /// The share that the cache answers of what others ask there, if this asks for it past the cache, by a query: what
+    /// cannot be stored goes past it for everybody.
+    fn past_the_cache(&self) -> Option<f64> {
+        let profile = &self.rise.profile;
+        let there = self.cached_there?;
+        let is_past = there >= 0.3
+            && profile.cached < 0.25 * there
+            && profile.get >= 0.9
+            && profile.refused < 0.5
+            && profile.queries > 0.5;
+        is_past.then_some(there)
     }
 
     /// The share that reads: `GET` and `HEAD`.

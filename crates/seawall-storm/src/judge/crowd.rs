@@ -5,8 +5,12 @@ use crate::measure::Measure;
 use crate::rise::Diversity;
 use crate::storm::{CrowdKind, Nature};
 
+/// The shortest period of probes, in seconds, but for what clocks are off.
+const PERIOD_MIN: f64 = 0.95;
 /// At most so many requests per second are a probe's, from all of its places together.
 const PROBE_RATE_MAX: f64 = 2.0;
+/// So few machines may ask each second: at most that is what such a period comes to.
+const PROBE_MACHINES_MAX: u64 = 5;
 /// Places that a monitoring service asks from.
 const PROBE_CLIENTS_MAX: u64 = 64;
 /// A client that asks faster than this does not wait for answers over a network: one round trip of 20 ms each.
@@ -44,7 +48,8 @@ pub(super) fn declared(case: &Case<'_>) -> Option<Judgement> {
 /// A few clients that come back at a fixed interval and cost next to nothing.
 pub(super) fn probe(case: &Case<'_>) -> Option<Judgement> {
     let profile = &case.rise.profile;
-    let is_small = case.rise.rate[Measure::Requests] <= PROBE_RATE_MAX
+    let are_few = profile.clients.distinct <= PROBE_MACHINES_MAX;
+    let is_small = (are_few || case.rise.rate[Measure::Requests] <= PROBE_RATE_MAX)
         && profile.clients.distinct <= PROBE_CLIENTS_MAX
         && profile.paths.distinct <= 3;
     if !is_small || case.reads() < 0.99 {
@@ -191,11 +196,7 @@ pub(super) fn flash_crowd(case: &Case<'_>) -> Option<Judgement> {
     let wanted = profile.paths.top.max(profile.referers.top * profile.referred);
     let is_focused = wanted >= 0.2 || profile.paths.effective <= 30.0;
     // The cache serves a crowd: where it serves the past and not this, something is done to go past it.
-    let is_past_the_cache = case.rise.past.cached >= 0.3
-        && profile.cached < 0.25 * case.rise.past.cached
-        && profile.refused < 0.5
-        && profile.queries > 0.5;
-    if !is_answered || !is_focused || is_past_the_cache {
+    if !is_answered || !is_focused || case.past_the_cache().is_some() {
         return None;
     }
     let grounds = vec![
@@ -280,7 +281,7 @@ fn period(case: &Case<'_>) -> Option<f64> {
     }
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
     let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
-    (mean >= 1.0 && variance.sqrt() <= mean / 4.0).then_some(mean)
+    (mean >= PERIOD_MIN && variance.sqrt() <= mean / 4.0).then_some(mean)
 }
 
 fn crowd(kind: CrowdKind, confidence: f64, grounds: Vec<Ground>) -> Judgement {

@@ -12,7 +12,7 @@ const TOP_MIN: f64 = 0.8;
 /// Below this share of values that were seen before, they are strangers.
 const KNOWN_MAX: f64 = 0.2;
 /// That clients have a fact in common by chance, drawn from the past, must be less likely than this.
-const CHANCE_MAX: f64 = 1e-6;
+const CHANCE_MAX: f64 = 1e-8;
 /// Up to so many clients are told by their exchanges.
 const FEW_CLIENTS: u64 = 5;
 /// Where nothing tells the rise from the site's own readers, a rule would be a guess.
@@ -75,14 +75,7 @@ fn grounds(case: &Case<'_>) -> Vec<Ground> {
     if !grounds.is_empty() || case.answered_well() < 0.7 {
         grounds.extend(unusual_method(case));
     }
-    let (now, before) = (&case.rise.profile, &case.rise.past);
-    // A page that cannot be stored goes past the cache for everybody; a query is what somebody does to go past it.
-    let is_done = !grounds.is_empty() || now.queries > 0.5;
-    let is_past =
-        before.cached >= 0.3 && now.cached < 0.25 * before.cached && now.get >= 0.9 && now.refused < 0.5;
-    if is_past && is_done {
-        grounds.push(Ground::PastTheCache(before.cached));
-    }
+    grounds.extend(case.past_the_cache().map(Ground::PastTheCache));
     grounds
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Case, Judgement, Kin, judge};
+use super::{Case, Judgement, Kin, cached_there, judge};
 use crate::event::CacheResult;
 use crate::fact::FactKind;
 use crate::signature::Term;
@@ -27,7 +27,8 @@ fn judged_among(
     let rise = rise(terms, storm, before, 605);
     let exchanges = weighted(storm);
     let kin = Kin::of(&exchanges, &crate::judge::Before::of(weighted(before).into_iter()));
-    judge(&Case { rise: &rise, kin: &kin, exchanges: &exchanges, declared })
+    let cached_there = cached_there(&exchanges, &weighted(before));
+    judge(&Case { rise: &rise, kin: &kin, exchanges: &exchanges, cached_there, declared })
 }
 
 /// The nature, how sure, and the grounds, in a line each.

@@ -8,7 +8,7 @@ use seawall_http::UnixTime;
 
 use super::{Notice, Watch};
 use crate::detector::{Detector, Named};
-use crate::judge::{CHANCE_CONFIDENCE, Case, Judgement, Kin, judge};
+use crate::judge::{CHANCE_CONFIDENCE, Case, Judgement, Kin, cached_there, judge};
 use crate::measure::Measure;
 use crate::proposer::worst;
 use crate::rise::{Profile, Rise};
@@ -174,7 +174,11 @@ impl Watch {
             of_it.map(|(_, weight)| weight).sum::<f64>() > all / 2.0
         });
         let declared = declared.map(|declaration| declaration.name.as_str());
-        judge(&Case { rise, kin: &kin, exchanges: &exchanges, declared })
+        // Asked of the past only where it may matter.
+        let cached_there = (rise.profile.queries > 0.5)
+            .then(|| cached_there(&exchanges, &self.detector.past_exchanges()))
+            .flatten();
+        judge(&Case { rise, kin: &kin, exchanges: &exchanges, cached_there, declared })
     }
 }
 
