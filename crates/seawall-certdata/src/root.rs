@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::thread;
 
 use md5::Md5;
 use sha1::Sha1;
@@ -79,28 +78,17 @@ impl Certdata {
     /// be parsed or has other hashes than its trust object says, a certificate without trust object, a trust object
     /// that trusts a certificate that is not there, or a file without certificates.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        // To hash the file takes about as long as to read it: a second core does it meanwhile, if there is one.
-        thread::scope(|scope| {
-            let hash = thread::Builder::new().spawn_scoped(scope, || Sha256::digest(bytes));
-            let mut this = Self::of(&syntax::read(bytes)?)?;
-            let hashed = hash.ok().and_then(|hash| hash.join().ok());
-            this.sha256 = hashed.unwrap_or_else(|| Sha256::digest(bytes)).into();
-            Ok(this)
-        })
-    }
-
-    /// Without the file's hash.
-    fn of(file: &File<'_>) -> Result<Self, Fault> {
-        let mut trusts = trusts(file)?;
+        let file = syntax::read(bytes)?;
+        let mut trusts = trusts(&file)?;
         let (mut roots, mut remarks) = (Vec::with_capacity(trusts.len()), Vec::new());
         let mut lines = BTreeMap::new();
         for object in file.objects.iter().filter(|object| object.class == "CKO_CERTIFICATE") {
-            let key = Key::of(object, file)?;
+            let key = Key::of(object, &file)?;
             if let Some(first) = lines.insert(key, object.line) {
                 return Err(object.fault(object.line, FaultKind::DuplicateObject(first)));
             }
             let trust = trusts.remove(&key).ok_or_else(|| object.fault(object.line, FaultKind::NoTrust))?;
-            roots.push(root(object, trust, file, &mut remarks)?);
+            roots.push(root(object, trust, &file, &mut remarks)?);
         }
         if roots.is_empty() {
             return Err(Fault::at(1, FaultKind::NoCertificates));
@@ -112,7 +100,7 @@ impl Certdata {
             remarks.push(without_certificate(object)?);
         }
         let licence = file.licence.iter().map(|&line| line.to_owned()).collect();
-        Ok(Self { roots, remarks, sha256: [0; 32], licence })
+        Ok(Self { roots, remarks, sha256: Sha256::digest(bytes).into(), licence })
     }
 }
 
