@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use seawall_http::{ClientAddr, UnixTime};
+use seawall_http::{ClientAddr, RequestFacts, UnixTime};
 
 /// A worker's way to the access log.
 #[derive(Clone)]
@@ -55,6 +55,28 @@ pub struct AccessLine<'a> {
     pub referer: Option<&'a [u8]>,
     /// The `User-Agent` field.
     pub user_agent: Option<&'a [u8]>,
+}
+
+impl<'a> AccessLine<'a> {
+    /// Of a request answered where it was read, with the status and the bytes of content sent.
+    pub(crate) fn of(
+        facts: &RequestFacts<'a>,
+        target: &'a str,
+        (status, content_bytes): (u16, u64),
+        time: UnixTime,
+    ) -> Self {
+        Self {
+            client: facts.client.addr,
+            time,
+            method: facts.method,
+            target: target.as_bytes(),
+            protocol: facts.protocol.as_str(),
+            status,
+            content_bytes,
+            referer: facts.field("referer"),
+            user_agent: facts.user_agent(),
+        }
+    }
 }
 
 impl AccessLog {

@@ -13,7 +13,9 @@ use seawall_rules::refusal::{Bound, Refusal};
 use seawall_rules::render::{Answer, Persistence, Rendered, render};
 use seawall_rules::set::{Quota, Verdict};
 
+use crate::access_log::AccessLine;
 use crate::body::ResponseBody;
+use crate::stats::Outcome;
 use crate::tap::Copied;
 use crate::view::View;
 use crate::worker::Worker;
@@ -228,6 +230,25 @@ impl Refused<'_> {
 
 /// Room for an answer, so that it is made at once.
 const HTTP2_ANSWER_BYTES: usize = 512;
+
+/// Counts and logs a request that was refused where it was read, with the status and the bytes of content of its answer.
+pub(crate) fn note_refusal(
+    worker: &Worker,
+    view: &View,
+    facts: &RequestFacts<'_>,
+    target: &str,
+    (status, content_bytes): (u16, u64),
+    now: Now,
+) {
+    worker.stats.exchange(facts.protocol, Outcome::Refused);
+    if view.snapshot.events {
+        let sent = if status == DROPPED { 0 } else { status };
+        worker.events.refused(facts, sent, content_bytes, now);
+    }
+    if let Some(log) = &view.snapshot.access_log {
+        log.log(&AccessLine::of(facts, target, (status, content_bytes), now.wall));
+    }
+}
 
 /// What the access log says of a request that was dropped without an answer; nginx made the number a habit.
 pub(crate) const DROPPED: u16 = 444;

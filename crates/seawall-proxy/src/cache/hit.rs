@@ -192,17 +192,7 @@ impl Hit {
             worker.events.hit(facts, status, content_bytes, now);
         }
         let Some(log) = &view.snapshot.access_log else { return };
-        log.log(&AccessLine {
-            client: facts.client.addr,
-            time: now.wall,
-            method: facts.method,
-            target: target.as_bytes(),
-            protocol: facts.protocol.as_str(),
-            status,
-            content_bytes,
-            referer: facts.field("referer"),
-            user_agent: facts.user_agent(),
-        });
+        log.log(&AccessLine::of(facts, target, (status, content_bytes), now.wall));
     }
 
     fn variant(&self) -> &Variant {

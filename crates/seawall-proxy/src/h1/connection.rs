@@ -29,7 +29,7 @@ use super::refuse::{Discard, head_refusal, head_too_large, refused};
 use crate::body::ResponseBody;
 use crate::deadline::Deadline;
 use crate::events::Account;
-use crate::gate::{Admission, DROPPED, Leniency, QuotaFields, Refused, admit};
+use crate::gate::{Admission, DROPPED, Leniency, QuotaFields, Refused, admit, note_refusal};
 use crate::listen::Incoming;
 use crate::view::View;
 use crate::worker::{Parked, Worker};
@@ -365,12 +365,13 @@ impl Connection {
             Admission::Tarpit(refusal, delay) => {
                 let response = refused(&refusal, &facts, now).response(&worker);
                 let content_bytes = response.body().size_hint().exact().unwrap_or(0);
-                self.note_refusal(view, head, &facts, refusal.status.as_u16(), content_bytes, now);
+                let sent = (refusal.status.as_u16(), content_bytes);
+                note_refusal(&worker, view, &facts, head.target.origin_form(), sent, now);
                 let (is_head, protocol) = (head.method == "HEAD", head.protocol);
                 Taken::Next(end, Next::Tarpit(Box::new(Tarpit { delay, response, is_head, protocol })))
             }
             Admission::Drop => {
-                self.note_refusal(view, head, &facts, DROPPED, 0, now);
+                note_refusal(&worker, view, &facts, head.target.origin_form(), (DROPPED, 0), now);
                 // Behind the answers to what came before.
                 self.closing = Some(Close::Abort);
                 Taken::Answered(end)

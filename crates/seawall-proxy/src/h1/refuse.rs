@@ -11,8 +11,7 @@ use seawall_rules::refusal::{Bound, Refusal};
 use seawall_rules::render::Persistence;
 
 use super::connection::{Close, Connection, Next, Taken};
-use crate::access_log::AccessLine;
-use crate::gate::{DROPPED, Refused};
+use crate::gate::{Refused, note_refusal};
 use crate::stats::Outcome;
 use crate::view::View;
 
@@ -39,7 +38,8 @@ impl Connection {
         };
         let is_head = head.method == "HEAD";
         let content_bytes = refused.write_http1(&self.worker, persistence, is_head, self.output.tail());
-        self.note_refusal(view, head, facts, refused.refusal.status.as_u16(), content_bytes, refused.now);
+        let sent = (refused.refusal.status.as_u16(), content_bytes);
+        note_refusal(&self.worker, view, facts, head.target.origin_form(), sent, refused.now);
     }
 
     /// Decides what becomes of a refused request's content, and of the connection.
@@ -61,35 +61,6 @@ impl Connection {
             // (RFC 9110 §10.1.1).
             self.closing = Some(Close::Lingering);
         }
-    }
-
-    /// Counts and logs a request that was refused.
-    pub(super) fn note_refusal(
-        &self,
-        view: &View,
-        head: &Head<'_>,
-        facts: &RequestFacts<'_>,
-        status: u16,
-        content_bytes: u64,
-        now: Now,
-    ) {
-        self.worker.stats.exchange(facts.protocol, Outcome::Refused);
-        if view.snapshot.events {
-            let sent = if status == DROPPED { 0 } else { status };
-            self.worker.events.refused(facts, sent, content_bytes, now);
-        }
-        let Some(log) = &view.snapshot.access_log else { return };
-        log.log(&AccessLine {
-            client: facts.client.addr,
-            time: now.wall,
-            method: head.method,
-            target: head.target.origin_form().as_bytes(),
-            protocol: facts.protocol.as_str(),
-            status,
-            content_bytes,
-            referer: facts.field("referer"),
-            user_agent: facts.user_agent(),
-        });
     }
 
     /// Refuses what is no valid request: nothing about it is believed, and the connection ends.

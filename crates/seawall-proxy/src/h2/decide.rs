@@ -17,11 +17,10 @@ use seawall_rules::refusal::{Bound, Refusal};
 use super::Front;
 use super::filter::ANSWER_BYTES_MAX;
 use super::prepared::{Decision, Passing};
-use crate::access_log::AccessLine;
 use crate::body::RequestBody;
 use crate::events::Account;
 use crate::exchange::{Admitted, Record};
-use crate::gate::{Admission, DROPPED, Held, Leniency, QuotaFields, Refused, admit};
+use crate::gate::{Admission, DROPPED, Held, Leniency, QuotaFields, Refused, admit, note_refusal};
 use crate::h1::{head_refusal, refused, to_parts};
 use crate::stats::Outcome;
 use crate::view::View;
@@ -128,11 +127,11 @@ impl Decider<'_> {
             Admission::Tarpit(refusal, delay) => {
                 let response = refused(&refusal, &facts, now).response(worker);
                 let bytes = response.body().size_hint().exact();
-                self.note(head, &facts, refusal.status.as_u16(), bytes.unwrap_or(0), now);
+                self.note(head, &facts, (refusal.status.as_u16(), bytes.unwrap_or(0)), now);
                 self.pass(request, head, Decision::Later(response, delay, Held::new(worker)))
             }
             Admission::Drop => {
-                self.note(head, &facts, DROPPED, 0, now);
+                self.note(head, &facts, (DROPPED, 0), now);
                 self.reset(request, ErrorCode::Cancel, h2::Reason::CANCEL)
             }
         }
@@ -149,12 +148,12 @@ impl Decider<'_> {
         let is_head = head.method == "HEAD";
         if has_room_for_refusal(request) {
             let bytes = refused.write_http2(&self.front.worker, request.stream, is_head, self.out);
-            self.note(head, facts, status, bytes, refused.now);
+            self.note(head, facts, (status, bytes), refused.now);
             return Answer::Given(bytes as u32);
         }
         let response = refused.response(&self.front.worker);
         let bytes = if is_head { None } else { response.body().size_hint().exact() };
-        self.note(head, facts, status, bytes.unwrap_or(0), refused.now);
+        self.note(head, facts, (status, bytes.unwrap_or(0)), refused.now);
         self.pass(request, head, Decision::Answer(response))
     }
 
@@ -197,6 +196,10 @@ impl Decider<'_> {
         self.pass_as(request, head.method, content_length, decision)
     }
 
+    fn note(&self, head: &Head<'_>, facts: &RequestFacts<'_>, sent: (u16, u64), now: Now) {
+        note_refusal(&self.front.worker, self.view, facts, head.target.origin_form(), sent, now);
+    }
+
     fn pass_as(
         &self,
         request: &Request<'_>,
@@ -206,28 +209,6 @@ impl Decider<'_> {
     ) -> Answer {
         let key = self.front.prepared.keep(request.stream, decision);
         Answer::Passed { key, method: method.to_owned(), content_length }
-    }
-
-    /// Counts and logs a request that was refused, with the status and the bytes of content of its answer.
-    fn note(&self, head: &Head<'_>, facts: &RequestFacts<'_>, status: u16, content_bytes: u64, now: Now) {
-        let Self { front, view, .. } = self;
-        front.worker.stats.exchange(Protocol::Http2, Outcome::Refused);
-        if view.snapshot.events {
-            let sent = if status == DROPPED { 0 } else { status };
-            front.worker.events.refused(facts, sent, content_bytes, now);
-        }
-        let Some(log) = &view.snapshot.access_log else { return };
-        log.log(&AccessLine {
-            client: facts.client.addr,
-            time: now.wall,
-            method: facts.method,
-            target: head.target.origin_form().as_bytes(),
-            protocol: facts.protocol.as_str(),
-            status,
-            content_bytes,
-            referer: facts.field("referer"),
-            user_agent: facts.user_agent(),
-        });
     }
 }
 
