@@ -122,9 +122,12 @@ fn write_bands(frame: &Frame, chart: &Chart, out: &mut String) {
             out,
             "<rect class=\"band\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"><title>{name}</title></rect>"
         );
-        if from >= free {
-            let _ = writeln!(out, "<text class=\"band\" x=\"{:.1}\" y=\"{}\">{name}</text>", from, TOP - 4.0);
-            free = from + 9.0 + 7.0 * band.name.len() as f64;
+        let name_width = CHARACTER * band.name.len() as f64;
+        // A name that begins at the right edge would be cut off.
+        let x = from.min(WIDTH - name_width);
+        if x >= free {
+            let _ = writeln!(out, "<text class=\"band\" x=\"{x:.1}\" y=\"{}\">{name}</text>", TOP - 4.0);
+            free = x + 9.0 + name_width;
         }
     }
 }
@@ -148,7 +151,7 @@ fn write_legend(chart: &Chart, out: &mut String) {
     for (index, curve) in chart.curves.iter().enumerate() {
         let name = escape(curve.name);
         let _ = writeln!(out, "<text class=\"l{index}\" x=\"{x:.0}\" y=\"14\">{name}</text>");
-        x += 24.0 + 7.0 * curve.name.len() as f64;
+        x += 24.0 + CHARACTER * curve.name.len() as f64;
     }
 }
 
@@ -191,6 +194,8 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 32.0;
+/// About as wide as a character of a name.
+const CHARACTER: f64 = 8.0;
 
 /// A line of a mail has 72.
 const CHARACTERS: usize = 60;
@@ -198,6 +203,7 @@ const CHARACTERS: usize = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Band;
 
     fn curve(values: &[Option<f64>]) -> Curve {
         let points = values.iter().enumerate().map(|(n, value)| (n as u64 * 60, *value)).collect();
@@ -212,11 +218,18 @@ mod tests {
             bands: vec![],
         };
         let drawn = svg(&chart);
-        assert!(
-            drawn.contains("d=\"M64.0 163.0L309.3 118.0M800") || drawn.matches("M784").count() == 1,
-            "{drawn}"
-        );
+        assert_eq!(drawn.matches("M784").count(), 1, "{drawn}");
         assert!(drawn.contains("a &lt;b&gt;"), "{drawn}");
+    }
+
+    #[test]
+    fn a_name_at_the_right_edge_is_within_the_drawing() {
+        let band = |from, until| Band { name: "sVP2SBK".into(), from, until };
+        let curves = vec![curve(&[Some(1.0); 60])];
+        let drawn = svg(&Chart { title: "t", curves, bands: vec![band(0, 60), band(3540, 3540)] });
+        let names = drawn.split("<text class=\"band\" x=\"").skip(1);
+        let places: Vec<f64> = names.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(places, [LEFT, WIDTH - 7.0 * CHARACTER]);
     }
 
     #[test]
